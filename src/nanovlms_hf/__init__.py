@@ -1,0 +1,29 @@
+"""Tiny vision-language models as ordinary Hugging Face models; importing this package registers the Auto classes."""
+
+from .compat import AutoModelForVision2Seq
+from .configuration_nanovlms import NanoVLMsConfig, NanoVLMsVisionConfig
+from .image_processing_nanovlms import NanoVLMsImageProcessor
+from .modeling_nanovlms import (
+    NanoVLMsForConditionalGeneration,
+    NanoVLMsModel,
+    NanoVLMsVisionModel,
+    register_connector,
+)
+from .processing_nanovlms import NanoVLMsProcessor
+from .registration import register
+
+register()
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AutoModelForVision2Seq",
+    "NanoVLMsConfig",
+    "NanoVLMsForConditionalGeneration",
+    "NanoVLMsImageProcessor",
+    "NanoVLMsModel",
+    "NanoVLMsProcessor",
+    "NanoVLMsVisionConfig",
+    "NanoVLMsVisionModel",
+    "register_connector",
+]

@@ -1,0 +1,281 @@
+"""Configuration of the nanovlms family: a vision tower, a connector and a causal decoder, each a sub-configuration.
+
+The one idea worth knowing: a size, a paper or an ablation is *data* (see `presets.py`), never a subclass. The vision
+tower is either our own from-scratch encoder (`NanoVLMsVisionConfig`, arXiv 2502.07838 section 2.2.1) or any vision
+backbone of transformers; the decoder is any causal language model of transformers.
+
+This file imports torch-free transformers code only, so that it runs alone from a Hub repository.
+"""
+
+from transformers import AutoConfig
+from transformers.configuration_utils import PreTrainedConfig
+
+# Tokens that stand before the patch grid in the output of a backbone, where the configuration does not say so itself.
+_PREFIX_TOKENS = {
+    "clip_vision_model": 1,
+    "metaclip_2_vision_model": 1,
+    "vit": 1,
+    "vit_mae": 1,
+    "deit": 2,
+    "beit": 1,
+    "dinov2": 1,
+    "dinov2_with_registers": 1,
+    "dinov3_vit": 1,
+}
+_IMAGE_TOKENS = ("cls", "patches", "all")
+_STEMS = ("paper", "linear", "conv")
+
+
+def _side(value) -> int:
+    """The side of a square given as `int` or `(height, width)`; raises for anything that is not square."""
+    if isinstance(value, (list, tuple)):
+        if len(set(value)) != 1:
+            raise ValueError(
+                f"the vision configuration has a size of {tuple(value)}, but only square pictures and patches are "
+                "supported; give one number or two equal ones."
+            )
+        return int(value[0])
+    return int(value)
+
+
+class NanoVLMsVisionConfig(PreTrainedConfig):
+    """Configuration of the from-scratch encoder of NanoVLMs (arXiv 2502.07838, section 2.2.1).
+
+    Args:
+        image_size (`int`, defaults to 224): side of the square picture, in pixels.
+        patch_size (`int`, defaults to 16): side of a patch, in pixels; must divide `image_size`.
+        num_channels (`int`, defaults to 3): colour channels.
+        hidden_size (`int`, defaults to 400): width of the encoder (the paper's `img_embd_dim`).
+        num_hidden_layers (`int`, defaults to 1): number of pre-LN blocks (the paper's `n_blks`).
+        num_attention_heads (`int`, defaults to 8): attention heads a block.
+        intermediate_size (`int`, *optional*): width of a block's MLP; four times `hidden_size` when not given.
+        hidden_act (`str`, defaults to `"gelu"`): activation of the MLP.
+        stem (`str`, defaults to `"paper"`): how pixels become patch embeddings. `"paper"`: two 3x3 convolutions on
+            each patch alone, LayerNorm, ReLU, then a fully connected network. `"linear"`: one linear map a patch.
+            `"conv"`: overlapping stride-2 convolutions over the whole picture.
+        stem_channels (`list[int]`, *optional*): channels of the stem's convolutions.
+        use_cls_token (`bool`, defaults to `True`): whether a learned CLS token stands before the patches.
+        qk_norm (`bool`, defaults to `False`): RMSNorm on the queries and keys of each head.
+        hidden_dropout_prob (`float`, defaults to 0.0): dropout after the embeddings and after each residual branch.
+        attention_dropout (`float`, defaults to 0.0): dropout on the attention weights.
+        layer_norm_eps (`float`, defaults to 1e-6): epsilon of the norms.
+        initializer_range (`float`, defaults to 0.02): standard deviation of the initial weights.
+
+    Raises:
+        ValueError: if a size does not divide another or a name is unknown.
+    """
+
+    model_type = "nanovlms_vision"
+    base_config_key = "vision_config"
+
+    def __init__(
+        self,
+        image_size=224,
+        patch_size=16,
+        num_channels=3,
+        hidden_size=400,
+        num_hidden_layers=1,
+        num_attention_heads=8,
+        intermediate_size=None,
+        hidden_act="gelu",
+        stem="paper",
+        stem_channels=None,
+        use_cls_token=True,
+        qk_norm=False,
+        hidden_dropout_prob=0.0,
+        attention_dropout=0.0,
+        layer_norm_eps=1e-6,
+        initializer_range=0.02,
+        **kwargs,
+    ):
+        self.image_size = _side(image_size)
+        self.patch_size = _side(patch_size)
+        self.num_channels = num_channels
+        self.hidden_size = hidden_size
+        self.num_hidden_layers = num_hidden_layers
+        self.num_attention_heads = num_attention_heads
+        self.intermediate_size = intermediate_size if intermediate_size is not None else 4 * hidden_size
+        self.hidden_act = hidden_act
+        self.stem = stem
+        self.stem_channels = list(stem_channels) if stem_channels is not None else self._default_channels()
+        self.use_cls_token = use_cls_token
+        self.qk_norm = qk_norm
+        self.hidden_dropout_prob = hidden_dropout_prob
+        self.attention_dropout = attention_dropout
+        self.layer_norm_eps = layer_norm_eps
+        self.initializer_range = initializer_range
+        self._check()
+        super().__init__(**kwargs)
+
+    def _default_channels(self) -> list[int]:
+        if self.stem == "paper":
+            return [32, 64]
+        if self.stem == "conv":
+            halvings = max(self.patch_size.bit_length() - 1, 1)
+            return [max(self.hidden_size >> (halvings - 1 - i), 8) for i in range(halvings)]
+        return []
+
+    def _check(self):
+        if self.stem not in _STEMS:
+            raise ValueError(f"stem={self.stem!r} is not a patch stem; choose one of {', '.join(_STEMS)}.")
+        if self.image_size % self.patch_size:
+            raise ValueError(
+                f"image_size={self.image_size} is not a multiple of patch_size={self.patch_size}; change one of them "
+                "so that the patches cover the picture exactly."
+            )
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size={self.hidden_size} does not divide into num_attention_heads={self.num_attention_heads} "
+                "equal heads; change one of them."
+            )
+        if self.stem == "paper" and (len(self.stem_channels) != 2 or self.patch_size % 2):
+            raise ValueError(
+                f"the paper's stem takes two convolutions on patches of even size, but stem_channels="
+                f"{self.stem_channels} and patch_size={self.patch_size} were given."
+            )
+        if self.stem == "conv" and 2 ** len(self.stem_channels) != self.patch_size:
+            raise ValueError(
+                f"the conv stem halves the picture once for each entry of stem_channels={self.stem_channels}, which "
+                f"gives patches of {2 ** len(self.stem_channels)} pixels, not patch_size={self.patch_size}; give "
+                "log2(patch_size) channels."
+            )
+
+    @property
+    def num_patches(self) -> int:
+        """Patches of one picture."""
+        return (self.image_size // self.patch_size) ** 2
+
+
+class NanoVLMsConfig(PreTrainedConfig):
+    """Configuration of a nanovlms model: vision tower -> connector -> decoder.
+
+    Args:
+        vision_config (`dict` or `PreTrainedConfig`, *optional*): any vision backbone; ours (`nanovlms_vision`) by default.
+        text_config (`dict` or `PreTrainedConfig`, *optional*): any causal language model; `llama` by default.
+        connector (`str`, defaults to `"mlp"`): a name in the connector registry of `modeling_nanovlms.py`:
+            `linear`, `mlp`, `pixel_shuffle`.
+        connector_hidden_size (`int`, *optional*): width inside the `mlp` connector; the decoder's width when not given.
+            The paper's Table 2 fits four times the vision width (see `presets.py`).
+        connector_act (`str`, defaults to `"gelu"`): activation of the `mlp` connector.
+        connector_bias (`bool`, defaults to `True`): whether the connector's linear maps have a bias.
+        connector_norm (`bool`, defaults to `False`): LayerNorm on the vision features before the connector.
+        connector_dropout (`float`, defaults to 0.0): dropout on the projected features.
+        pixel_shuffle_factor (`int`, defaults to 2): side of the square of patches that `pixel_shuffle` folds into one.
+        image_tokens (`str`, defaults to `"patches"`): which tokens of the tower the decoder sees: `"cls"` (the first one,
+            NanoVLMs' lineage), `"patches"` (the grid without the tokens before it), or `"all"`.
+        vision_feature_layer (`int`, *optional*): index into the tower's hidden states; the tower's own output when not
+            given.
+        num_prefix_tokens (`int`, *optional*): tokens before the patch grid in the tower's output; known for our own
+            encoder and for transformers' usual towers.
+        image_seq_length (`int`, *optional*): decoder positions that one picture takes; computed when not given.
+        image_token_id (`int`, defaults to 3): id of the placeholder token that a picture's features replace.
+        tie_word_embeddings (`bool`, *optional*): whether the head shares the input embeddings; the decoder's own
+            setting when not given.
+        initializer_range (`float`, defaults to 0.02): standard deviation of the connector's initial weights.
+
+    Raises:
+        ValueError: if a name is unknown or the parts do not fit together.
+    """
+
+    model_type = "nanovlms"
+    sub_configs = {"vision_config": AutoConfig, "text_config": AutoConfig}
+    # TRL loads a model named by its path through this table when transformers itself does not know the class.
+    auto_map = {
+        "AutoConfig": "configuration_nanovlms.NanoVLMsConfig",
+        "AutoModel": "modeling_nanovlms.NanoVLMsModel",
+        "AutoModelForImageTextToText": "modeling_nanovlms.NanoVLMsForConditionalGeneration",
+        "AutoModelForVision2Seq": "modeling_nanovlms.NanoVLMsForConditionalGeneration",
+        "AutoModelForCausalLM": "modeling_nanovlms.NanoVLMsForConditionalGeneration",
+    }
+
+    def __init__(
+        self,
+        vision_config=None,
+        text_config=None,
+        connector="mlp",
+        connector_hidden_size=None,
+        connector_act="gelu",
+        connector_bias=True,
+        connector_norm=False,
+        connector_dropout=0.0,
+        pixel_shuffle_factor=2,
+        image_tokens="patches",
+        vision_feature_layer=None,
+        num_prefix_tokens=None,
+        image_seq_length=None,
+        image_token_id=3,
+        tie_word_embeddings=None,
+        initializer_range=0.02,
+        **kwargs,
+    ):
+        self.vision_config = _sub_config(vision_config, "nanovlms_vision", "vision_config")
+        self.text_config = _sub_config(text_config, "llama", "text_config")
+        self.connector = connector
+        self.connector_hidden_size = connector_hidden_size
+        self.connector_act = connector_act
+        self.connector_bias = connector_bias
+        self.connector_norm = connector_norm
+        self.connector_dropout = connector_dropout
+        self.pixel_shuffle_factor = pixel_shuffle_factor
+        if image_tokens not in _IMAGE_TOKENS:
+            raise ValueError(f"image_tokens={image_tokens!r} is unknown; choose one of {', '.join(_IMAGE_TOKENS)}.")
+        self.image_tokens = image_tokens
+        self.vision_feature_layer = vision_feature_layer
+        self.num_prefix_tokens = (
+            num_prefix_tokens if num_prefix_tokens is not None else _count_prefix_tokens(self.vision_config)
+        )
+        self.image_seq_length = image_seq_length if image_seq_length is not None else self._count_image_tokens()
+        self.image_token_id = image_token_id
+        # Transformers 5 reads the tie from the top level, transformers 4 from the decoder: keep both equal.
+        if tie_word_embeddings is None:
+            tie_word_embeddings = bool(self.text_config.tie_word_embeddings)
+        self.text_config.tie_word_embeddings = tie_word_embeddings
+        self.initializer_range = initializer_range
+        super().__init__(tie_word_embeddings=tie_word_embeddings, **kwargs)
+
+    @property
+    def vision_hidden_size(self) -> int:
+        """Width of the tower's features (SAM-like towers name it `output_channels`)."""
+        if self.vision_config.model_type == "sam_vision_model":
+            return self.vision_config.output_channels
+        return self.vision_config.hidden_size
+
+    def _count_image_tokens(self) -> int:
+        if self.image_tokens == "cls":
+            return 1
+        grid = _side(self.vision_config.image_size) // _side(self.vision_config.patch_size)
+        if self.connector == "pixel_shuffle":
+            if self.image_tokens == "all" and self.num_prefix_tokens:
+                raise ValueError(
+                    "the pixel_shuffle connector folds a square grid of patches, but image_tokens='all' puts "
+                    f"{self.num_prefix_tokens} more token(s) before it; use image_tokens='patches'."
+                )
+            if grid % self.pixel_shuffle_factor:
+                raise ValueError(
+                    f"the pixel_shuffle connector cannot fold a {grid}x{grid} grid of patches by "
+                    f"pixel_shuffle_factor={self.pixel_shuffle_factor}; choose a factor that divides {grid}."
+                )
+            return (grid // self.pixel_shuffle_factor) ** 2
+        return grid * grid + (self.num_prefix_tokens if self.image_tokens == "all" else 0)
+
+
+def _sub_config(value, default_type: str, key: str) -> PreTrainedConfig:
+    if isinstance(value, PreTrainedConfig):
+        return value
+    if value is not None and not isinstance(value, dict):
+        raise ValueError(f"{key} is a {type(value).__name__}; give a configuration object or a dictionary.")
+    fields = dict(value or {})
+    model_type = fields.pop("model_type", default_type)
+    if model_type == NanoVLMsVisionConfig.model_type:
+        return NanoVLMsVisionConfig(**fields)
+    return AutoConfig.for_model(model_type, **fields)
+
+
+def _count_prefix_tokens(vision_config) -> int:
+    if vision_config.model_type == NanoVLMsVisionConfig.model_type:
+        return int(vision_config.use_cls_token)
+    registers = getattr(vision_config, "num_register_tokens", None) or 0
+    return _PREFIX_TOKENS.get(vision_config.model_type, 0) + registers
+
+
+__all__ = ["NanoVLMsConfig", "NanoVLMsVisionConfig"]

@@ -1,0 +1,647 @@
+"""Models of the nanovlms family: vision tower -> connector -> causal decoder.
+
+Worth knowing:
+- Both ends are composed with `AutoModel.from_config`, so quantisation, attention backends, PEFT and new backbones come
+  from transformers itself; the only network of our own is the small from-scratch encoder of NanoVLMs
+  (arXiv 2502.07838, section 2.2.1).
+- Pictures come flat, `(num_images, channels, height, width)`, in the order of their placeholders in the batch; a batch
+  may mix examples with no, one and several pictures.
+- A picture's features replace its placeholder tokens one for one; a mismatch raises, nothing is dropped.
+
+Method names and the shape of the outputs follow transformers' Llava so that every tool that knows one knows this.
+This file imports torch, transformers and its sister file only, so that it runs alone from a Hub repository.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from transformers import AutoModel
+from transformers import initialization as init
+from transformers.activations import ACT2FN
+from transformers.cache_utils import Cache
+from transformers.generation import GenerationMixin
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_outputs import BaseModelOutputWithPast, BaseModelOutputWithPooling, ModelOutput
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, PreTrainedModel
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs, torch_compilable_check
+from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
+from transformers.utils.output_capturing import capture_outputs
+
+from .configuration_nanovlms import NanoVLMsConfig, NanoVLMsVisionConfig
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The from-scratch encoder
+
+
+class NanoVLMsPatchStem(nn.Module):
+    """The paper's patch embedding: two convolutions on each patch alone, LayerNorm, ReLU, then a two-layer FC network.
+
+    The text of section 2.2.1 applies the convolutions to patches, its Figure 4 to the picture; patches are taken
+    here. The second convolution has stride 2; the size of the FC network is the one that reproduces Table 2.
+    """
+
+    def __init__(self, config: NanoVLMsVisionConfig):
+        super().__init__()
+        first, second = config.stem_channels
+        self.patch_size = config.patch_size
+        self.conv1 = nn.Conv2d(config.num_channels, first, kernel_size=3, padding=1)
+        self.conv2 = nn.Conv2d(first, second, kernel_size=3, stride=2, padding=1)
+        flat = second * (config.patch_size // 2) ** 2
+        self.layer_norm = nn.LayerNorm(flat, eps=config.layer_norm_eps)
+        self.activation = nn.ReLU()
+        self.fc1 = nn.Linear(flat, config.hidden_size)
+        self.fc2 = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        images, channels, height, width = pixel_values.shape
+        size = self.patch_size
+        patches = pixel_values.reshape(images, channels, height // size, size, width // size, size)
+        patches = patches.permute(0, 2, 4, 1, 3, 5).reshape(-1, channels, size, size)  # (images * patches, C, p, p)
+        features = self.conv2(self.conv1(patches)).flatten(1)  # (images * patches, flat)
+        features = self.activation(self.layer_norm(features))
+        features = self.fc2(self.activation(self.fc1(features)))
+        return features.reshape(images, -1, features.shape[-1])  # (images, patches, hidden)
+
+
+class NanoVLMsLinearStem(nn.Module):
+    """One linear map a patch, as in ViT (arXiv 2010.11929)."""
+
+    def __init__(self, config: NanoVLMsVisionConfig):
+        super().__init__()
+        self.projection = nn.Conv2d(config.num_channels, config.hidden_size, config.patch_size, config.patch_size)
+
+    def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        return self.projection(pixel_values).flatten(2).transpose(1, 2)  # (images, patches, hidden)
+
+
+class NanoVLMsConvStem(nn.Module):
+    """Overlapping stride-2 convolutions over the whole picture ("early convolutions", arXiv 2106.14881)."""
+
+    def __init__(self, config: NanoVLMsVisionConfig):
+        super().__init__()
+        widths = [config.num_channels, *config.stem_channels]
+        # The first halving has no neighbours to look at: kernel 2 keeps the full-resolution pass cheap.
+        self.convs = nn.ModuleList(
+            nn.Conv2d(before, after, kernel_size=2 if i == 0 else 3, stride=2, padding=0 if i == 0 else 1)
+            for i, (before, after) in enumerate(zip(widths[:-1], widths[1:], strict=True))
+        )
+        self.norms = nn.ModuleList(nn.GroupNorm(1, width) for width in widths[1:])
+        self.activation = nn.GELU()
+        self.projection = nn.Linear(widths[-1], config.hidden_size)
+
+    def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        features = pixel_values
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            features = self.activation(norm(conv(features)))
+        return self.projection(features.flatten(2).transpose(1, 2))  # (images, patches, hidden)
+
+
+_STEMS = {"paper": NanoVLMsPatchStem, "linear": NanoVLMsLinearStem, "conv": NanoVLMsConvStem}
+
+
+class NanoVLMsVisionEmbeddings(nn.Module):
+    """Patch stem, optional CLS token before the patches, learned positions."""
+
+    def __init__(self, config: NanoVLMsVisionConfig):
+        super().__init__()
+        self.config = config
+        self.patch_embedding = _STEMS[config.stem](config)
+        positions = config.num_patches + int(config.use_cls_token)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.hidden_size)) if config.use_cls_token else None
+        self.position_embedding = nn.Parameter(torch.zeros(1, positions, config.hidden_size))
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        expected = (self.config.num_channels, self.config.image_size, self.config.image_size)
+        if pixel_values.ndim != 4 or tuple(pixel_values.shape[1:]) != expected:
+            raise ValueError(
+                f"pixel_values has shape {tuple(pixel_values.shape)}, but this tower expects (num_images, "
+                f"{', '.join(map(str, expected))}); make the pictures with the image processor saved beside the model."
+            )
+        embeddings = self.patch_embedding(pixel_values)  # (images, patches, hidden)
+        if self.cls_token is not None:
+            cls = self.cls_token.expand(embeddings.shape[0], -1, -1)
+            embeddings = torch.cat([cls, embeddings], dim=1)  # (images, 1 + patches, hidden)
+        return self.dropout(embeddings + self.position_embedding)
+
+
+def eager_attention_forward(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float,
+    dropout: float = 0.0,
+    **kwargs,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Plain softmax attention on `(batch, heads, tokens, head_dim)`; returns `(batch, tokens, heads, head_dim)` and weights."""
+    scores = query @ key.transpose(-1, -2) * scaling  # (batch, heads, tokens, tokens)
+    if attention_mask is not None:
+        scores = scores + attention_mask
+    weights = nn.functional.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
+    mixed = nn.functional.dropout(weights, p=dropout, training=module.training) @ value
+    return mixed.transpose(1, 2).contiguous(), weights
+
+
+class NanoVLMsVisionAttention(nn.Module):
+    """Bidirectional multi-head attention over the tokens of one picture."""
+
+    def __init__(self, config: NanoVLMsVisionConfig):
+        super().__init__()
+        self.config = config
+        self.head_dim = config.hidden_size // config.num_attention_heads
+        self.scaling = self.head_dim**-0.5
+        self.is_causal = False
+        self.q_proj = nn.Linear(config.hidden_size, config.hidden_size)
+        self.k_proj = nn.Linear(config.hidden_size, config.hidden_size)
+        self.v_proj = nn.Linear(config.hidden_size, config.hidden_size)
+        self.out_proj = nn.Linear(config.hidden_size, config.hidden_size)
+        self.q_norm = nn.RMSNorm(self.head_dim, eps=config.layer_norm_eps) if config.qk_norm else nn.Identity()
+        self.k_norm = nn.RMSNorm(self.head_dim, eps=config.layer_norm_eps) if config.qk_norm else nn.Identity()
+
+    def forward(self, hidden_states: torch.Tensor, **kwargs) -> tuple[torch.Tensor, torch.Tensor | None]:
+        shape = (*hidden_states.shape[:-1], -1, self.head_dim)
+        query = self.q_norm(self.q_proj(hidden_states).view(shape)).transpose(1, 2)  # (images, heads, tokens, head_dim)
+        key = self.k_norm(self.k_proj(hidden_states).view(shape)).transpose(1, 2)
+        value = self.v_proj(hidden_states).view(shape).transpose(1, 2)
+        attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
+            self.config._attn_implementation, eager_attention_forward
+        )
+        mixed, weights = attend(
+            self,
+            query,
+            key,
+            value,
+            None,
+            is_causal=self.is_causal,
+            scaling=self.scaling,
+            dropout=self.config.attention_dropout if self.training else 0.0,
+            **kwargs,
+        )
+        return self.out_proj(mixed.reshape(hidden_states.shape).contiguous()), weights
+
+
+class NanoVLMsVisionMLP(nn.Module):
+    """Two linear maps with an activation between."""
+
+    def __init__(self, config: NanoVLMsVisionConfig):
+        super().__init__()
+        self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.activation = ACT2FN[config.hidden_act]
+        self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        return self.fc2(self.activation(self.fc1(hidden_states)))
+
+
+class NanoVLMsVisionLayer(GradientCheckpointingLayer):
+    """Pre-LN transformer block: attention and MLP, each on a residual branch (the paper's Figure 5)."""
+
+    def __init__(self, config: NanoVLMsVisionConfig):
+        super().__init__()
+        self.layer_norm1 = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.self_attn = NanoVLMsVisionAttention(config)
+        self.layer_norm2 = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.mlp = NanoVLMsVisionMLP(config)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(self, hidden_states: torch.Tensor, **kwargs: Unpack[TransformersKwargs]) -> torch.Tensor:
+        attended, _ = self.self_attn(self.layer_norm1(hidden_states), **kwargs)
+        hidden_states = hidden_states + self.dropout(attended)
+        return hidden_states + self.dropout(self.mlp(self.layer_norm2(hidden_states)))
+
+
+class NanoVLMsVisionModel(PreTrainedModel):
+    """The from-scratch encoder of NanoVLMs: patch stem, CLS, learned positions, pre-LN blocks, final LayerNorm."""
+
+    config_class = NanoVLMsVisionConfig
+    config: NanoVLMsVisionConfig
+    base_model_prefix = "vision_tower"
+    main_input_name = "pixel_values"
+    input_modalities = ("image",)
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["NanoVLMsVisionEmbeddings", "NanoVLMsVisionLayer"]
+    _input_embed_layer = "patch_embedding"
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+    _can_compile_fullgraph = True
+    _can_record_outputs = {"hidden_states": NanoVLMsVisionLayer, "attentions": NanoVLMsVisionAttention}
+
+    def __init__(self, config: NanoVLMsVisionConfig):
+        super().__init__(config)
+        self.embeddings = NanoVLMsVisionEmbeddings(config)
+        self.layers = nn.ModuleList(NanoVLMsVisionLayer(config) for _ in range(config.num_hidden_layers))
+        self.post_layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.gradient_checkpointing = False
+        self.post_init()
+
+    @torch.no_grad()
+    def _init_weights(self, module):
+        super()._init_weights(module)
+        if isinstance(module, NanoVLMsVisionEmbeddings):
+            init.normal_(module.position_embedding, std=self.config.initializer_range)
+            if module.cls_token is not None:
+                init.normal_(module.cls_token, std=self.config.initializer_range)
+
+    @merge_with_config_defaults
+    @capture_outputs(tie_last_hidden_states=False)
+    def forward(
+        self, pixel_values: torch.Tensor, **kwargs: Unpack[TransformersKwargs]
+    ) -> tuple | BaseModelOutputWithPooling:
+        """Encodes pictures.
+
+        Args:
+            pixel_values (`torch.Tensor` of shape `(num_images, channels, image_size, image_size)`): normalised pictures.
+
+        Returns:
+            `BaseModelOutputWithPooling`: `last_hidden_state` of shape `(num_images, [1 +] patches, hidden)`, the CLS
+            token first where there is one; `pooler_output` of shape `(num_images, hidden)`, the CLS token or the mean
+            of the patches.
+
+        Raises:
+            ValueError: if the pictures do not have the size that the configuration names.
+        """
+        hidden_states = self.embeddings(pixel_values)
+        for layer in self.layers:
+            hidden_states = layer(hidden_states, **kwargs)
+        hidden_states = self.post_layernorm(hidden_states)
+        pooled = hidden_states[:, 0] if self.config.use_cls_token else hidden_states.mean(dim=1)
+        return BaseModelOutputWithPooling(last_hidden_state=hidden_states, pooler_output=pooled)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Connectors
+
+CONNECTORS: dict[str, type[nn.Module]] = {}
+
+
+def register_connector(name: str):
+    """Class decorator that adds a connector to the registry.
+
+    A connector is built from a `NanoVLMsConfig` and maps `(num_images, tokens, vision_hidden)` to
+    `(num_images, image_seq_length, text_hidden)`.
+    """
+
+    def add(connector: type[nn.Module]) -> type[nn.Module]:
+        CONNECTORS[name] = connector
+        return connector
+
+    return add
+
+
+@register_connector("linear")
+class NanoVLMsLinearConnector(nn.Module):
+    """One linear map (LLaVA, arXiv 2304.08485)."""
+
+    def __init__(self, config: NanoVLMsConfig):
+        super().__init__()
+        self.proj = nn.Linear(config.vision_hidden_size, config.text_config.hidden_size, bias=config.connector_bias)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return self.proj(features)
+
+
+@register_connector("mlp")
+class NanoVLMsMLPConnector(nn.Module):
+    """Linear, activation, linear: LLaVA-1.5's projector, and the only reading of NanoVLMs' that fits its Table 2."""
+
+    def __init__(self, config: NanoVLMsConfig):
+        super().__init__()
+        width = config.connector_hidden_size or config.text_config.hidden_size
+        self.linear_1 = nn.Linear(config.vision_hidden_size, width, bias=config.connector_bias)
+        self.act = ACT2FN[config.connector_act]
+        self.linear_2 = nn.Linear(width, config.text_config.hidden_size, bias=config.connector_bias)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return self.linear_2(self.act(self.linear_1(features)))
+
+
+@register_connector("pixel_shuffle")
+class NanoVLMsPixelShuffleConnector(nn.Module):
+    """Folds each square of `factor`x`factor` patches into one token, then one linear map (Idefics3, arXiv 2408.12637)."""
+
+    def __init__(self, config: NanoVLMsConfig):
+        super().__init__()
+        self.factor = config.pixel_shuffle_factor
+        self.proj = nn.Linear(
+            config.vision_hidden_size * self.factor**2, config.text_config.hidden_size, bias=config.connector_bias
+        )
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        images, tokens, width = features.shape
+        side, factor = int(tokens**0.5), self.factor
+        grid = features.view(images, side // factor, factor, side // factor, factor, width)
+        folded = grid.permute(0, 1, 3, 2, 4, 5).reshape(images, -1, factor * factor * width)
+        return self.proj(folded)  # (images, tokens / factor**2, text_hidden)
+
+
+class NanoVLMsConnector(nn.Module):
+    """The registered connector of the configuration between an optional LayerNorm and dropout."""
+
+    def __init__(self, config: NanoVLMsConfig):
+        super().__init__()
+        if config.connector not in CONNECTORS:
+            raise ValueError(
+                f"connector={config.connector!r} is not registered; choose one of {', '.join(sorted(CONNECTORS))} or add "
+                "it with `register_connector`."
+            )
+        self.layer_norm = nn.LayerNorm(config.vision_hidden_size) if config.connector_norm else nn.Identity()
+        self.projection = CONNECTORS[config.connector](config)
+        self.dropout = nn.Dropout(config.connector_dropout)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return self.dropout(self.projection(self.layer_norm(features)))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The joined model
+
+
+@dataclass
+class NanoVLMsModelOutputWithPast(BaseModelOutputWithPast):
+    """Output of `NanoVLMsModel`: transformers' usual fields and `image_hidden_states`.
+
+    `image_hidden_states` has shape `(num_images, image_seq_length, text_hidden)`: the connector's output.
+    """
+
+    image_hidden_states: torch.Tensor | None = None
+
+
+@dataclass
+class NanoVLMsCausalLMOutputWithPast(ModelOutput):
+    """Output of `NanoVLMsForConditionalGeneration`: transformers' usual fields and `image_hidden_states`."""
+
+    loss: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
+    past_key_values: Cache | None = None
+    hidden_states: tuple[torch.Tensor] | None = None
+    attentions: tuple[torch.Tensor] | None = None
+    image_hidden_states: torch.Tensor | None = None
+
+
+class NanoVLMsPreTrainedModel(PreTrainedModel):
+    """What the joined models share: the configuration class and the features of transformers they support."""
+
+    config_class = NanoVLMsConfig
+    config: NanoVLMsConfig
+    base_model_prefix = "model"
+    input_modalities = ("image", "text")
+    supports_gradient_checkpointing = True
+    _skip_keys_device_placement = ["past_key_values"]
+    _supports_flash_attn = True
+    _supports_sdpa = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+    _can_compile_fullgraph = True
+
+
+class NanoVLMsModel(NanoVLMsPreTrainedModel):
+    """Vision tower, connector and decoder without a language-modelling head."""
+
+    def __init__(self, config: NanoVLMsConfig):
+        super().__init__(config)
+        self.vision_tower = AutoModel.from_config(config.vision_config)
+        self.connector = NanoVLMsConnector(config)
+        self.language_model = AutoModel.from_config(config.text_config)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The decoder's token embeddings."""
+        return self.language_model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module):
+        """Replaces the decoder's token embeddings."""
+        self.language_model.set_input_embeddings(value)
+
+    @merge_with_config_defaults
+    @can_return_tuple
+    def get_image_features(
+        self, pixel_values: torch.Tensor, **kwargs: Unpack[TransformersKwargs]
+    ) -> tuple | BaseModelOutputWithPooling:
+        """Encodes pictures and projects them to the decoder's width.
+
+        Args:
+            pixel_values (`torch.Tensor` of shape `(num_images, channels, height, width)`): normalised pictures.
+
+        Returns:
+            `BaseModelOutputWithPooling`: the tower's output, with `pooler_output` of shape
+            `(num_images, image_seq_length, text_hidden)` holding the projected features.
+        """
+        layer = self.config.vision_feature_layer
+        if layer is not None:
+            kwargs["output_hidden_states"] = True
+        outputs = self.vision_tower(pixel_values, return_dict=True, **kwargs)
+        features = outputs.last_hidden_state if layer is None else outputs.hidden_states[layer]
+        if features.ndim == 4:  # convolutional layout of SAM-like towers
+            features = features.flatten(2).transpose(1, 2)  # (images, patches, vision_hidden)
+        if self.config.image_tokens == "cls":
+            features = features[:, :1]
+        elif self.config.image_tokens == "patches":
+            features = features[:, self.config.num_prefix_tokens :]
+        outputs.pooler_output = self.connector(features)  # (images, image_seq_length, text_hidden)
+        return outputs
+
+    def get_placeholder_mask(
+        self, input_ids: torch.LongTensor | None, inputs_embeds: torch.Tensor, image_features: torch.Tensor
+    ) -> torch.BoolTensor:
+        """Where the placeholders stand, `(batch, tokens, 1)`; raises ValueError unless they are as many as the features."""
+        if input_ids is None:
+            token = torch.full((), self.config.image_token_id, dtype=torch.long, device=inputs_embeds.device)
+            mask = (inputs_embeds == self.get_input_embeddings()(token)).all(-1)
+        else:
+            mask = input_ids == self.config.image_token_id
+        tokens, features = mask.sum(), image_features.shape[0] * image_features.shape[1]
+        mask = mask.unsqueeze(-1).to(inputs_embeds.device)
+        torch_compilable_check(
+            tokens == features,
+            f"Image features and image tokens do not match, tokens: {tokens}, features: {features}. Each picture takes "
+            f"{image_features.shape[1]} placeholder tokens: make text and pictures with one call of the processor, and do "
+            "not truncate the text.",
+        )
+        return mask
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        mm_encoder_outputs: dict[str, BaseModelOutputWithPooling] | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | NanoVLMsModelOutputWithPast:
+        """Runs the decoder over a text in which picture features stand in for the placeholder tokens.
+
+        Args:
+            input_ids (`torch.LongTensor` of shape `(batch, tokens)`): token ids; give these or `inputs_embeds`.
+            pixel_values (`torch.Tensor` of shape `(num_images, channels, height, width)`): all pictures of the batch, in
+                the order of their placeholders.
+            attention_mask (`torch.Tensor` of shape `(batch, tokens)`): 1 for real tokens, 0 for padding.
+            position_ids (`torch.LongTensor` of shape `(batch, tokens)`): positions; restarting ones mark packed examples.
+            past_key_values (`Cache`): keys and values of earlier tokens.
+            inputs_embeds (`torch.Tensor` of shape `(batch, tokens, text_hidden)`): embeddings in place of `input_ids`.
+            mm_encoder_outputs (`dict`): `{"image": output of get_image_features}`, to encode a picture once and use it
+                many times.
+
+        Raises:
+            ValueError: if not exactly one of `input_ids` and `inputs_embeds` is given, if pictures come both raw and
+                encoded, if placeholders and features differ in number, or if the text is longer than the decoder's context.
+        """
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("give exactly one of input_ids and inputs_embeds: both or none were given.")
+        encoded = (mm_encoder_outputs or {}).get("image")
+        if encoded is not None and pixel_values is not None:
+            raise ValueError("give pixel_values or mm_encoder_outputs: both were given for the same pictures.")
+        if inputs_embeds is None:
+            inputs_embeds = self.get_input_embeddings()(input_ids)
+        self._check_length(inputs_embeds.shape[1])
+
+        if encoded is None and pixel_values is not None:
+            encoded = self.get_image_features(pixel_values, return_dict=True)
+        image_features = None
+        if encoded is not None:
+            image_features = encoded.pooler_output
+            if not isinstance(image_features, torch.Tensor):  # generation may hand back a list of pictures
+                image_features = torch.cat([part.reshape(1, -1, part.shape[-1]) for part in image_features], dim=1)
+            image_features = image_features.to(inputs_embeds.device, inputs_embeds.dtype)
+            mask = self.get_placeholder_mask(input_ids, inputs_embeds, image_features)
+            inputs_embeds = inputs_embeds.masked_scatter(mask, image_features)
+
+        outputs = self.language_model(
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            **kwargs,
+        )
+        return NanoVLMsModelOutputWithPast(
+            last_hidden_state=outputs.last_hidden_state,
+            past_key_values=outputs.past_key_values,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+            image_hidden_states=image_features,
+        )
+
+    def _check_length(self, tokens: int):
+        context = getattr(self.config.text_config, "max_position_embeddings", None)
+        if context is not None and tokens > context:
+            raise ValueError(
+                f"the text has {tokens} tokens with its pictures ({self.config.image_seq_length} each), but the decoder's "
+                f"context is {context}; shorten the text, give fewer pictures, or use a model with a larger "
+                "max_position_embeddings."
+            )
+
+
+def _keep_positions(hidden_states: torch.Tensor, logits_to_keep: int | torch.Tensor) -> torch.Tensor:
+    """The hidden states that get logits: the last n (0: all), given positions, or those where a boolean mask is True."""
+    if isinstance(logits_to_keep, int):
+        return hidden_states[:, slice(-logits_to_keep, None) if logits_to_keep else slice(None), :]
+    if logits_to_keep.ndim == 2 and logits_to_keep.dtype == torch.bool:
+        return hidden_states[logits_to_keep]  # (kept tokens of the whole batch, hidden)
+    if logits_to_keep.ndim == 2:
+        return torch.take_along_dim(hidden_states, logits_to_keep[..., None], dim=1)
+    return hidden_states[:, logits_to_keep, :]
+
+
+class NanoVLMsForConditionalGeneration(NanoVLMsPreTrainedModel, GenerationMixin):
+    """Vision tower, connector, decoder and a language-modelling head: the model that answers about pictures."""
+
+    _tied_weights_keys = {"lm_head.weight": "model.language_model.embed_tokens.weight"}
+    _tp_plan = {"lm_head": "colwise_gather_output"}
+
+    def __init__(self, config: NanoVLMsConfig):
+        super().__init__(config)
+        self.model = NanoVLMsModel(config)
+        self.lm_head = nn.Linear(config.text_config.hidden_size, config.text_config.vocab_size, bias=False)
+        self._tied_weights_keys = {"lm_head.weight": self._name_of_embeddings()}
+        self.post_init()
+
+    def _name_of_embeddings(self) -> str:
+        # GPT-2 calls its token embeddings `wte`, OPT nests them: ask the decoder instead of assuming a name.
+        embeddings = self.model.get_input_embeddings()
+        name = next(name for name, module in self.model.named_modules() if module is embeddings)
+        return f"model.{name}.weight"
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The decoder's token embeddings."""
+        return self.model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module):
+        """Replaces the decoder's token embeddings."""
+        self.model.set_input_embeddings(value)
+
+    def get_output_embeddings(self) -> nn.Module:
+        """The language-modelling head."""
+        return self.lm_head
+
+    def get_image_features(
+        self, pixel_values: torch.Tensor, **kwargs: Unpack[TransformersKwargs]
+    ) -> tuple | BaseModelOutputWithPooling:
+        """See `NanoVLMsModel.get_image_features`."""
+        return self.model.get_image_features(pixel_values=pixel_values, **kwargs)
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        labels: torch.LongTensor | None = None,
+        logits_to_keep: int | torch.Tensor = 0,
+        mm_encoder_outputs: dict[str, BaseModelOutputWithPooling] | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | NanoVLMsCausalLMOutputWithPast:
+        """As `NanoVLMsModel.forward`, then logits and, with labels, the next-token loss.
+
+        Args:
+            labels (`torch.LongTensor` of shape `(batch, tokens)`): token ids to predict; -100 where no loss is taken.
+            logits_to_keep (`int` or `torch.Tensor`): how many of the last positions (0: all), or which ones, get logits.
+
+        Returns:
+            `NanoVLMsCausalLMOutputWithPast`: `logits` of shape `(batch, kept tokens, vocab_size)`.
+        """
+        outputs = self.model(
+            input_ids=input_ids,
+            pixel_values=pixel_values,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            mm_encoder_outputs=mm_encoder_outputs,
+            **kwargs,
+        )
+        logits = self.lm_head(_keep_positions(outputs.last_hidden_state, logits_to_keep))
+        loss = None
+        if labels is not None:
+            # kwargs carry num_items_in_batch, which makes the Trainer's gradient accumulation exact.
+            vocab_size = self.config.text_config.vocab_size
+            loss = self.loss_function(logits=logits, labels=labels, vocab_size=vocab_size, **kwargs)
+        return NanoVLMsCausalLMOutputWithPast(
+            loss=loss,
+            logits=logits,
+            past_key_values=outputs.past_key_values,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+            image_hidden_states=outputs.image_hidden_states,
+        )
+
+
+__all__ = [
+    "CONNECTORS",
+    "NanoVLMsForConditionalGeneration",
+    "NanoVLMsModel",
+    "NanoVLMsPreTrainedModel",
+    "NanoVLMsVisionModel",
+    "register_connector",
+]
