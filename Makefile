@@ -1,0 +1,51 @@
+# Everything starts here: `make demo`, `make test`. Python 3.11 or newer is all that has to be there.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Tiny tensors: a second thread makes them slower, many times so on shared cores.
+export OMP_NUM_THREADS ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+
+.PHONY: env demo test test-slow conformance bench presets style quality stats clean
+
+env: $(STAMP)
+
+$(STAMP): setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	# torch first and pinned: an unpinned one may bring gigabytes of CUDA packages
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,bitsandbytes]'
+	touch $(STAMP)
+
+demo: $(STAMP)  ## train a tiny model from nothing and report what it says of pictures it never saw
+	$(BIN)/nanovlms demo --config recipes/demo/demo.yaml
+
+test: $(STAMP)  ## the tests, under 10 minutes on two cores
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(STAMP)  ## the tests that take minutes
+	$(BIN)/python -m pytest -m slow
+
+conformance: $(STAMP)  ## transformers' own common tests, unmodified, on our classes
+	$(BIN)/python tests/conformance/fetch.py
+
+bench: $(STAMP)  ## time per training step against transformers' classes; drawing speed
+	$(BIN)/python benchmarks/bench_step.py --preset nanovlm-mini
+	$(BIN)/python benchmarks/bench_scenes.py
+
+presets: $(STAMP)
+	$(BIN)/nanovlms presets
+
+style: $(STAMP)
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+quality: $(STAMP)
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+stats:  ## lines a source file, longest first
+	@git ls-files 'src/*.py' 'recipes/*.py' | xargs wc -l | sort -rn | head -40
+
+clean:
+	rm -rf $(VENV) .cache .pytest_cache .ruff_cache build

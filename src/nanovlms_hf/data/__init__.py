@@ -1,0 +1,1 @@
+"""Data: the picture world, texts about it, and the reader that checks texts against it."""
