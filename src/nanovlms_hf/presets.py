@@ -1,0 +1,239 @@
+"""The family as data: name -> configuration. Nothing is subclassed for a size.
+
+The faithful presets follow Table 1 of NanoVLMs (arXiv 2502.07838). What the paper leaves open (vocabulary, context, MLP
+ratio, stem width) is chosen so that the parameters fall as its Table 2 says; `nanovlms presets` prints both side by side.
+The `-modern` twins have at most the parameters of the faithful preset and the shape that was measured to learn faster
+(docs/log.md).
+"""
+
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from .configuration_nanovlms import NanoVLMsConfig
+
+# Section 1.7 of the reconstruction in docs/presets.md: Table 2's decoder shares imply about this many tokens.
+PAPER_VOCAB_SIZE = 2200
+PAPER_CONTEXT = 1000
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One member of the family.
+
+    Attributes:
+        vision (`dict`): fields of the tower's configuration.
+        text (`dict`): fields of the decoder's configuration; `vocab_size` is set by the tokenizer.
+        model (`dict`): fields of `NanoVLMsConfig` itself.
+        vocab_size (`int`): tokens of the vocabulary that the tokenizer is trained to.
+        source (`str`): where the shape comes from.
+        paper_total (`str`): the total that the paper prints, if any.
+        paper_shares (`tuple[int, int, int]`): Table 2's percentages (encoder, connector, decoder), if any.
+    """
+
+    vision: dict
+    text: dict
+    model: dict = field(default_factory=dict)
+    vocab_size: int = PAPER_VOCAB_SIZE
+    source: str = ""
+    paper_total: str = ""
+    paper_shares: tuple[int, int, int] | None = None
+
+
+    @property
+    def context(self) -> int:
+        """Positions of the decoder, in tokens."""
+        return self.text.get("n_positions") or self.text["max_position_embeddings"]
+
+
+def _paper(blocks, layers, heads, width, vision_width, total, shares) -> Preset:
+    """A row of Table 1: encoder blocks, decoder layers, heads, decoder width, encoder width."""
+    return Preset(
+        vision={
+            "model_type": "nanovlms_vision",
+            "image_size": 224,
+            "patch_size": 16,
+            "hidden_size": vision_width,
+            "num_hidden_layers": blocks,
+            "num_attention_heads": heads,
+            "stem": "paper",
+            "hidden_dropout_prob": 0.1,
+            "attention_dropout": 0.1,
+        },
+        text={
+            "model_type": "gpt2",
+            "n_embd": width,
+            "n_layer": layers,
+            "n_head": heads,
+            "n_positions": PAPER_CONTEXT,
+            "resid_pdrop": 0.1,
+            "embd_pdrop": 0.1,
+            "attn_pdrop": 0.1,
+            "tie_word_embeddings": False,
+        },
+        model={
+            "connector": "mlp",
+            "connector_hidden_size": 4 * vision_width,
+            "connector_dropout": 0.1,
+            "image_tokens": "cls",
+        },
+        source="arXiv 2502.07838, Table 1",
+        paper_total=total,
+        paper_shares=shares,
+    )
+
+
+def _modern(
+    *, image, patch, vision_width, vision_layers, vision_heads, width, layers, heads, mlp, stem_channels, vocab, source
+) -> Preset:
+    """Patch tokens through a conv stem and pixel shuffle; rotary, RMSNorm, SwiGLU, QK-norm decoder with tied embeddings."""
+    return Preset(
+        vision={
+            "model_type": "nanovlms_vision",
+            "image_size": image,
+            "patch_size": patch,
+            "hidden_size": vision_width,
+            "num_hidden_layers": vision_layers,
+            "num_attention_heads": vision_heads,
+            "stem": "conv",
+            "stem_channels": stem_channels,
+            "use_cls_token": False,
+            "qk_norm": True,
+        },
+        text={
+            "model_type": "qwen3",
+            "hidden_size": width,
+            "intermediate_size": mlp,
+            "num_hidden_layers": layers,
+            "num_attention_heads": heads,
+            "num_key_value_heads": heads,
+            "head_dim": width // heads,
+            "max_position_embeddings": 1024,
+            "rope_theta": 10000.0,
+            "attention_dropout": 0.0,
+            "tie_word_embeddings": True,
+        },
+        model={"connector": "linear", "connector_norm": True, "image_tokens": "patches"},
+        vocab_size=vocab,
+        source=source,
+    )
+
+
+PRESETS: dict[str, Preset] = {
+    "nanovlm-tiny": _modern(
+        image=64,
+        patch=16,
+        vision_width=64,
+        vision_layers=1,
+        vision_heads=4,
+        width=64,
+        layers=2,
+        heads=4,
+        mlp=128,
+        stem_channels=[8, 16, 32, 64],
+        vocab=1024,
+        source="for tests",
+    ),
+    "nanovlm-mini": _paper(1, 4, 8, 96, 400, "5 M", (69, 14, 17)),
+    "nanovlm-base": _paper(3, 8, 8, 128, 512, "16 M", (78, 8, 16)),
+    "nanovlm-large": _paper(5, 10, 16, 192, 512, "25 M", (73, 6, 21)),
+}
+
+
+def preset_config(name: str, vocab_size: int | None = None, **overrides) -> NanoVLMsConfig:
+    """The configuration of a preset.
+
+    Args:
+        name (`str`): a key of `PRESETS`.
+        vocab_size (`int`, *optional*): tokens of the tokenizer; the preset's own when not given.
+        overrides: fields of `NanoVLMsConfig`; `vision_config` and `text_config` take dictionaries that are laid over the
+            preset's own.
+
+    Raises:
+        ValueError: if the name is unknown.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"{name!r} is not a preset; choose one of {', '.join(PRESETS)}.")
+    preset = PRESETS[name]
+    vision = deepcopy(preset.vision) | overrides.pop("vision_config", {})
+    text = deepcopy(preset.text) | overrides.pop("text_config", {})
+    text["vocab_size"] = vocab_size or preset.vocab_size
+    # The ids that `tokenization.py` gives its special tokens; GPT-2's own defaults lie outside a small vocabulary.
+    text |= {"pad_token_id": 0, "bos_token_id": None, "eos_token_id": 1}
+    return NanoVLMsConfig(vision_config=vision, text_config=text, **(deepcopy(preset.model) | overrides))
+
+
+def parameter_counts(config: NanoVLMsConfig) -> dict[str, int]:
+    """Parameters of a configuration by component, counted on the meta device, so that no memory is taken.
+
+    Returns:
+        `dict`: `total`, `encoder`, `connector`, `decoder` (language model and untied head), and `embedding` (the token and
+        position tables and the head, a part of `decoder`).
+    """
+    from .modeling_nanovlms import NanoVLMsForConditionalGeneration
+
+    with torch.device("meta"):
+        model = NanoVLMsForConditionalGeneration(config)
+    model.tie_weights()
+    seen: set[int] = set()
+
+    def count(*modules: nn.Module) -> int:
+        total = 0
+        for module in modules:
+            for parameter in module.parameters():
+                if id(parameter) not in seen:
+                    seen.add(id(parameter))
+                    total += parameter.numel()
+        return total
+
+    counts = {
+        "encoder": count(model.model.vision_tower),
+        "connector": count(model.model.connector),
+        "decoder": count(model.model.language_model, model.lm_head),
+    }
+    counts["total"] = sum(counts.values())
+    seen.clear()
+    tables = [module for module in model.model.language_model.modules() if isinstance(module, nn.Embedding)]
+    counts["embedding"] = count(*tables, model.lm_head)
+    return counts
+
+
+def presets_table() -> str:
+    """Each preset's parameters, total and by component, beside the paper's, with where the two disagree, as plain text."""
+    head = f"{'preset':22}{'total':>12}{'encoder':>12}{'connector':>11}{'decoder':>11}{'(tables)':>11}   {'share %':16}paper"
+    lines = [head, "-" * len(head)]
+    notes = []
+    for name, preset in PRESETS.items():
+        counts = parameter_counts(preset_config(name))
+        shares = [100 * counts[part] / counts["total"] for part in ("encoder", "connector", "decoder")]
+        paper = ""
+        if preset.paper_shares:
+            paper = f"{preset.paper_total}, {' / '.join(map(str, preset.paper_shares))} %"
+            notes.append(_disagreement(name, preset, shares))
+        lines.append(
+            f"{name:22}{counts['total']:>12,}{counts['encoder']:>12,}{counts['connector']:>11,}{counts['decoder']:>11,}"
+            f"{counts['embedding']:>11,}   {' / '.join(f'{share:.1f}' for share in shares):16}{paper}"
+        )
+    lines += ["", "(tables): token and position tables and the head, a part of the decoder.", *notes]
+    return "\n".join(lines)
+
+
+def _disagreement(name: str, preset: Preset, shares: list[float]) -> str:
+    paper = preset.paper_shares
+    largest = max(abs(ours - theirs) for ours, theirs in zip(shares, paper, strict=True))
+    note = f"{name}: largest gap to Table 2 is {largest:.1f} points"
+    if sum(paper) != 100:
+        note += f"; the paper's row sums to {sum(paper)} %, so no shape can match it"
+    width, decoder = preset.vision["hidden_size"], preset.text["n_embd"]
+    single = width * decoder + decoder
+    implied = single / paper[1] * 100
+    note += (
+        f"; its text says a single linear connector ({single:,} parameters), which at {paper[1]} % would make a model of "
+        f"{implied / 1e6:.2f} M: the 4x MLP is the reading that fits."
+    )
+    return note
+
+
+__all__ = ["PRESETS", "Preset", "parameter_counts", "preset_config", "presets_table"]
