@@ -1,0 +1,53 @@
+"""Crowds: pictures full of single things on a loose grid, to teach a vision tower kinds and colours.
+
+A scene shows two or three things, so most of its patches teach nothing but the backdrop. A crowd of sixteen costs the tower
+the same and teaches eight times as much about kinds and colours. Crowds are for dense targets only: they have no
+descriptions.
+"""
+
+from random import Random
+
+from .scenes import COLOURS, DEFAULT_WORLD, KINDS, Group, Look, Scene, WorldConfig
+from .sprites import POSES, aspect
+
+
+def make_crowd(seed: int, index: int, config: WorldConfig = DEFAULT_WORLD, columns: int = 4) -> Scene:
+    """A scene of `columns * columns` single things anywhere on the picture: always the same for the same arguments.
+
+    Args:
+        seed (`int`): the stream.
+        index (`int`): position in the stream.
+        config (`WorldConfig`): kinds, colours, settings and styles to draw from.
+        columns (`int`, defaults to 4): cells along a side; each holds one thing.
+
+    Returns:
+        `Scene`: without links, and with any kind possibly present more than once.
+    """
+    rng = Random(f"crowd:{seed}:{index}")
+    kinds = [name for name in config.kinds if not KINDS[name].colours or set(KINDS[name].colours) & set(config.colours)]
+    groups = []
+    for cell in range(columns * columns):
+        kind = KINDS[rng.choice(kinds)]
+        colour = rng.choice([c for c in kind.colours if c in config.colours]) if kind.colours else None
+        pose = rng.randrange(len(POSES)) if kind.tilts else 0
+        # Sizes of small, ordinary and the lesser of the big things of a scene, in fractions of the picture.
+        longest = rng.uniform(0.12, 0.34) * (4 / columns)
+        ratio = aspect(kind.name, pose)
+        width, height = longest * min(ratio, 1.0), longest / max(ratio, 1.0)
+        x = (cell % columns + rng.uniform(0.2, 0.8)) / columns - width / 2
+        y = (cell // columns + rng.uniform(0.2, 0.8)) / columns - height / 2
+        x, y = min(max(x, 0.0), 1.0 - width), min(max(y, 0.0), 1.0 - height)
+        tint = (128, 128, 128) if colour is None else _tint(rng, colour)
+        look = Look(pose, rng.random() < 0.5 and kind.name != "book", tint)
+        groups.append(Group(kind.name, colour, None, 1, ((x, y, x + width, y + height),), (look,)))
+    order = list(range(len(groups)))
+    rng.shuffle(order)
+    return Scene(seed, index, rng.choice(config.settings), rng.choice(config.styles), tuple(groups), (), tuple(order))
+
+
+def _tint(rng: Random, colour: str) -> tuple[int, int, int]:
+    gain = rng.uniform(0.93, 1.06)
+    return tuple(max(0, min(255, round(channel * gain + rng.uniform(-9, 9)))) for channel in COLOURS[colour])
+
+
+__all__ = ["make_crowd"]
