@@ -86,19 +86,33 @@ def _paper(blocks, layers, heads, width, vision_width, total, shares) -> Preset:
 
 
 def _modern(
-    *, image, patch, vision_width, vision_layers, vision_heads, width, layers, heads, mlp, stem_channels, vocab, source
+    *,
+    image,
+    vision_width,
+    vision_layers,
+    vision_heads,
+    stem_channels,
+    stem_blocks,
+    width,
+    layers,
+    heads,
+    mlp,
+    vocab=PAPER_VOCAB_SIZE,
+    source="",
 ) -> Preset:
     """Patch tokens through a conv stem and pixel shuffle; rotary, RMSNorm, SwiGLU, QK-norm decoder with tied embeddings."""
     return Preset(
         vision={
             "model_type": "nanovlms_vision",
             "image_size": image,
-            "patch_size": patch,
+            "patch_size": 16,
             "hidden_size": vision_width,
             "num_hidden_layers": vision_layers,
             "num_attention_heads": vision_heads,
             "stem": "conv",
             "stem_channels": stem_channels,
+            "stem_blocks": stem_blocks,
+            "initializer_range": 0.04,
             "use_cls_token": False,
             "qk_norm": True,
         },
@@ -112,7 +126,7 @@ def _modern(
             "head_dim": width // heads,
             "max_position_embeddings": 1024,
             "rope_theta": 10000.0,
-            "attention_dropout": 0.0,
+            "initializer_range": 0.04,
             "tie_word_embeddings": True,
         },
         model={"connector": "linear", "connector_norm": True, "image_tokens": "patches"},
@@ -124,7 +138,6 @@ def _modern(
 PRESETS: dict[str, Preset] = {
     "nanovlm-tiny": _modern(
         image=64,
-        patch=16,
         vision_width=64,
         vision_layers=1,
         vision_heads=4,
@@ -132,9 +145,22 @@ PRESETS: dict[str, Preset] = {
         layers=2,
         heads=4,
         mlp=128,
-        stem_channels=[8, 16, 32, 64],
+        stem_channels=[16, 32, 48],
+        stem_blocks=[0, 0, 1],
         vocab=1024,
         source="for tests",
+    ),
+    "nanovlm-mini-modern": _modern(
+        image=128,
+        vision_width=192,
+        vision_layers=2,
+        vision_heads=6,
+        stem_channels=[32, 64, 128],
+        stem_blocks=[1, 1, 2],
+        width=128,
+        layers=4,
+        heads=4,
+        mlp=384,
     ),
     "nanovlm-mini": _paper(1, 4, 8, 96, 400, "5 M", (69, 14, 17)),
     "nanovlm-base": _paper(3, 8, 8, 128, 512, "16 M", (78, 8, 16)),

@@ -11,19 +11,20 @@ from .scenes import COLOURS, DEFAULT_WORLD, KINDS, Group, Look, Scene, WorldConf
 from .sprites import POSES, aspect
 
 
-def make_crowd(seed: int, index: int, config: WorldConfig = DEFAULT_WORLD, columns: int = 4) -> Scene:
-    """A scene of `columns * columns` single things anywhere on the picture: always the same for the same arguments.
+def make_crowd(seed: int, index: int, config: WorldConfig = DEFAULT_WORLD, columns: int | None = None) -> Scene:
+    """A picture of `columns * columns` single things anywhere on the picture: always the same for the same arguments.
 
     Args:
         seed (`int`): the stream.
         index (`int`): position in the stream.
         config (`WorldConfig`): kinds, colours, settings and styles to draw from.
-        columns (`int`, defaults to 4): cells along a side; each holds one thing.
+        columns (`int`, *optional*): cells along a side, each with one thing; 3 or 4, by chance, when not given.
 
     Returns:
         `Scene`: without links, and with any kind possibly present more than once.
     """
     rng = Random(f"crowd:{seed}:{index}")
+    columns = columns or rng.choice((3, 4))
     kinds = [name for name in config.kinds if not KINDS[name].colours or set(KINDS[name].colours) & set(config.colours)]
     groups = []
     for cell in range(columns * columns):

@@ -14,6 +14,7 @@ import numpy as np
 from .scenes import COLOURS, KINDS, RELATIONS, SETTINGS, SIZES, Scene
 
 MAX_GROUPS, MAX_COUNT = 4, 5
+IGNORED = -100
 
 
 @dataclass(frozen=True)
@@ -97,4 +98,18 @@ def dense_targets(scene: Scene, grid: int) -> dict[str, np.ndarray]:
     return targets
 
 
-__all__ = ["DENSE_TASKS", "DenseTask", "dense_targets", "owner_of_patches"]
+def crowd_targets(crowd: Scene, grid: int) -> dict[str, np.ndarray]:
+    """As `dense_targets` for a crowd: kinds, colours and setting; -100 for what only a scene has (order, relation, ...)."""
+    owner = owner_of_patches(crowd, grid).reshape(-1)
+    targets = {task.name: np.full(owner.shape, IGNORED, dtype=np.int64) for task in DENSE_TASKS if task.per_patch}
+    for task, names in (
+        ("kind", [group.kind for group in crowd.groups]),
+        ("colour", [group.colour or "none" for group in crowd.groups]),
+    ):
+        table = np.array([_INDEX[task]["none"], *(_INDEX[task][name] for name in names)], dtype=np.int64)
+        targets[task] = table[owner + 1]
+    targets["setting"] = np.int64(_INDEX["setting"][crowd.setting])
+    return targets
+
+
+__all__ = ["DENSE_TASKS", "DenseTask", "crowd_targets", "dense_targets", "owner_of_patches"]

@@ -1,0 +1,124 @@
+"""What a recipe's YAML may say. One flat mapping a stage; flags on the command line override it.
+
+`TrlParser` does the parsing; this module adds the dataclasses and a check that names the nearest key when one is misspelt.
+"""
+
+import difflib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+from trl import SFTConfig, TrlParser
+
+
+@dataclass
+class ModelArguments:
+    """Which model a stage starts from.
+
+    Args:
+        preset (`str`, *optional*): a preset to build from random weights.
+        model_name_or_path (`str`, *optional*): a saved nanovlms model to continue from; excludes `preset`.
+        vision_tower (`str`, *optional*): a saved vision tower, local or on the Hub, whose weights (and, without a preset,
+            whose shape) the model takes.
+        language_model (`str`, *optional*): a saved causal language model, local or on the Hub, likewise.
+        connector (`str`, *optional*): connector to use instead of the preset's.
+        tokenizer_name_or_path (`str`, *optional*): a saved tokenizer; otherwise the model's own, or one trained on the text.
+        vocab_size (`int`, *optional*): size of a tokenizer trained on the text; the preset's when not given.
+        freeze (`list[str]`): components that do not train, of `vision_tower`, `connector`, `language_model`.
+        attn_implementation (`str`, *optional*): `sdpa`, `eager`, `flash_attention_2`, ...
+    """
+
+    preset: str | None = field(default=None, metadata={"help": "Preset to build from random weights."})
+    model_name_or_path: str | None = field(default=None, metadata={"help": "Saved nanovlms model to continue from."})
+    vision_tower: str | None = field(default=None, metadata={"help": "Saved vision tower to start from."})
+    language_model: str | None = field(default=None, metadata={"help": "Saved causal language model to start from."})
+    connector: str | None = field(default=None, metadata={"help": "Connector in place of the preset's."})
+    tokenizer_name_or_path: str | None = field(default=None, metadata={"help": "Saved tokenizer to use."})
+    vocab_size: int | None = field(default=None, metadata={"help": "Size of a tokenizer trained on the text."})
+    freeze: list[str] = field(default_factory=list, metadata={"help": "Components that do not train."})
+    attn_implementation: str | None = field(default=None, metadata={"help": "Attention implementation."})
+
+
+@dataclass
+class DataArguments:
+    """What a stage trains on: the built-in picture world, or real data by source entries.
+
+    Args:
+        sources (`list[str]`): source entries (YAML files, see docs/data.md); the picture world when empty.
+        mixture (`dict[str, float]`): for the picture world, conversation -> weight, such as
+            `{"naming+short": 1.0}`; see `data/tasks.py`.
+        world (`dict`): fields of `WorldConfig`, to make the world smaller or draw other styles.
+        world_seed (`int`, defaults to 0): seed of the picture world.
+        train_rows (`int`, *optional*): rows for training; needed for the picture world, a cap for real data.
+        validation_rows (`int`, defaults to 512): rows for the validation loss.
+        picture_size (`int`, *optional*): side of the drawn pictures, in pixels; the model's when not given.
+    """
+
+    sources: list[str] = field(default_factory=list, metadata={"help": "Source entries; the picture world if none."})
+    mixture: dict[str, Any] | str | None = field(default=None, metadata={"help": "Conversation -> weight."})
+    world: dict[str, Any] | str | None = field(default=None, metadata={"help": "Fields of WorldConfig."})
+    world_seed: int = field(default=0, metadata={"help": "Seed of the picture world."})
+    train_rows: int | None = field(default=None, metadata={"help": "Rows for training."})
+    validation_rows: int = field(default=512, metadata={"help": "Rows for the validation loss."})
+    picture_size: int | None = field(default=None, metadata={"help": "Side of the drawn pictures, in pixels."})
+
+
+@dataclass
+class StageArguments(SFTConfig):
+    """TRL's `SFTConfig` with the family's defaults and a learning rate for each component.
+
+    Args:
+        component_learning_rates (`dict[str, float]`, *optional*): learning rates of `vision_tower`, `connector` and
+            `language_model` (its head included); `learning_rate` for those not named.
+        muon_learning_rate (`float`, *optional*): train matrices and convolutions with Muon at this rate and the rest with
+            AdamW at `learning_rate` (see `muon.py`); AdamW, or what `optim` says, for everything when not given.
+    """
+
+    _VALID_DICT_FIELDS = SFTConfig._VALID_DICT_FIELDS + ["component_learning_rates"]
+
+    component_learning_rates: dict[str, Any] | str | None = field(
+        default=None, metadata={"help": "Learning rate of each component, by name."}
+    )
+    muon_learning_rate: float | None = field(default=None, metadata={"help": "Learning rate of Muon; AdamW if none."})
+    assistant_only_loss: bool = field(default=True, metadata={"help": "Loss on the assistant's words only."})
+    max_length: int | None = field(default=None, metadata={"help": "Truncation would cut pictures: off."})
+    remove_unused_columns: bool = field(default=False, metadata={"help": "The picture world draws rows from an index."})
+    gradient_checkpointing: bool = field(default=False, metadata={"help": "Tiny models have memory to spare."})
+    bf16: bool | None = field(default=False, metadata={"help": "Switch on where it was measured to help."})
+    report_to: None | str | list[str] = field(default="none", metadata={"help": "Trackers."})
+
+
+def parse(dataclass_types: tuple[type, ...], argv: list[str] | None = None) -> tuple:
+    """Parses `--config file.yaml` and flags into dataclasses.
+
+    Args:
+        dataclass_types (`tuple[type, ...]`): the dataclasses whose fields the YAML may set.
+        argv (`list[str]`, *optional*): arguments; those of the process when not given.
+
+    Raises:
+        ValueError: if the file is missing or no mapping, or a key does not exist; names the nearest one.
+    """
+    import sys
+
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if "--config" in argv:
+        _check_keys(Path(argv[argv.index("--config") + 1]), dataclass_types)
+    return TrlParser(dataclass_types).parse_args_and_config(argv)
+
+
+def _check_keys(path: Path, dataclass_types: tuple[type, ...]) -> None:
+    if not path.is_file():
+        raise ValueError(f"--config {path} does not exist; give the path of a recipe's YAML file.")
+    content = yaml.safe_load(path.read_text())
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds a {type(content).__name__}, but a recipe is a YAML mapping of keys to values.")
+    known = {item.name for cls in dataclass_types for item in fields(cls)} | {"env"}
+    for key in content:
+        if key not in known:
+            nearest = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else "see `--help` for the keys there are."
+            raise ValueError(f"{path} sets {key!r}, which is no key of this recipe; {hint}")
+
+
+__all__ = ["DataArguments", "ModelArguments", "StageArguments", "parse"]

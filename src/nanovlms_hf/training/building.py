@@ -1,0 +1,177 @@
+"""From `ModelArguments` to a model and its processor: a preset, a saved model, or parts put together.
+
+Weights are never half-loaded in silence: every loaded part reports its matched keys, and anything missing or unexpected
+raises.
+"""
+
+from collections.abc import Callable, Iterable
+
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
+
+from ..configuration_nanovlms import NanoVLMsConfig
+from ..image_processing_nanovlms import NanoVLMsImageProcessor
+from ..modeling_nanovlms import NanoVLMsForConditionalGeneration
+from ..presets import PRESETS, preset_config
+from ..processing_nanovlms import NanoVLMsProcessor
+from ..tokenization import SPECIAL_TOKENS, train_tokenizer
+from .arguments import ModelArguments
+
+logger = logging.get_logger(__name__)
+COMPONENTS = ("vision_tower", "connector", "language_model")
+
+
+def component_of(parameter_name: str) -> str:
+    """The component that a parameter of `NanoVLMsForConditionalGeneration` belongs to; the head counts to the decoder."""
+    for component in COMPONENTS:
+        if parameter_name.startswith((f"model.{component}.", f"{component}.")):
+            return component
+    return "language_model"
+
+
+def freeze(model: PreTrainedModel, components: Iterable[str]) -> None:
+    """Stops the named components from training; raises ValueError for a name that is no component."""
+    components = list(components)
+    unknown = sorted(set(components) - set(COMPONENTS))
+    if unknown:
+        raise ValueError(f"freeze={unknown} names no component; choose from {', '.join(COMPONENTS)}.")
+    for name, parameter in model.named_parameters():
+        if component_of(name) in components:
+            parameter.requires_grad_(False)
+
+
+def load_part(part: PreTrainedModel, source: str) -> int:
+    """Copies the weights of a saved model into a part of the same shape.
+
+    Args:
+        part (`PreTrainedModel`): a tower or decoder.
+        source (`str`): directory or Hub id.
+
+    Returns:
+        `int`: weights (tensors) copied.
+
+    Raises:
+        ValueError: unless every weight of the part is in the saved model, in the same shape.
+    """
+    saved, info = AutoModel.from_pretrained(source, output_loading_info=True, dtype=part.dtype)
+    # A tower may be saved with a pooling head, or a decoder with one for words: names that only the file has are fine.
+    absent = sorted(info["missing_keys"])
+    theirs, ours = saved.state_dict(), part.state_dict()
+    wrong = [
+        f"{name} {tuple(theirs[name].shape)} != {tuple(ours[name].shape)}"
+        for name in ours
+        if name in theirs and theirs[name].shape != ours[name].shape
+    ]
+    absent += [name for name in ours if name not in theirs]
+    if absent or wrong:
+        raise ValueError(
+            f"{source} does not fit the {type(part).__name__} of this model: {len(ours) - len(absent) - len(wrong)} of "
+            f"{len(ours)} weights match, missing {absent[:3]}, of another shape {wrong[:3]}; use the preset it was trained "
+            "with, or leave the preset out so that its own configuration is taken."
+        )
+    part.load_state_dict({name: theirs[name] for name in ours})
+    logger.warning(f"{source}: {len(ours)} of {len(ours)} weights loaded into {type(part).__name__}")
+    return len(ours)
+
+
+def build(
+    arguments: ModelArguments, texts: Callable[[], Iterable[str]]
+) -> tuple[NanoVLMsForConditionalGeneration, NanoVLMsProcessor]:
+    """Builds or loads the model of a stage and its processor.
+
+    Args:
+        arguments (`ModelArguments`): what to build.
+        texts (`Callable[[], Iterable[str]]`): gives the training text, read only when a tokenizer has to be trained.
+
+    Raises:
+        ValueError: if the arguments name no model or contradict each other, or if weights do not fit.
+    """
+    if arguments.model_name_or_path:
+        if arguments.preset:
+            raise ValueError(
+                f"preset={arguments.preset!r} and model_name_or_path={arguments.model_name_or_path!r} both name the model; "
+                "give one of them."
+            )
+        kwargs = {"attn_implementation": arguments.attn_implementation} if arguments.attn_implementation else {}
+        model = NanoVLMsForConditionalGeneration.from_pretrained(arguments.model_name_or_path, dtype="float32", **kwargs)
+        processor = NanoVLMsProcessor.from_pretrained(arguments.model_name_or_path)
+    else:
+        model, processor = _build_new(arguments, texts)
+    if arguments.model_name_or_path and arguments.vision_tower:
+        load_part(model.model.vision_tower, arguments.vision_tower)
+    freeze(model, arguments.freeze)
+    return model, processor
+
+
+def _build_new(arguments: ModelArguments, texts) -> tuple[NanoVLMsForConditionalGeneration, NanoVLMsProcessor]:
+    overrides: dict = {"connector": arguments.connector} if arguments.connector else {}
+    tokenizer = _tokenizer(arguments, texts)
+    if arguments.preset:
+        config = preset_config(arguments.preset, vocab_size=len(tokenizer), **overrides)
+    elif arguments.vision_tower and arguments.language_model:
+        config = NanoVLMsConfig(
+            vision_config=AutoConfig.from_pretrained(arguments.vision_tower),
+            text_config=AutoConfig.from_pretrained(arguments.language_model),
+            **overrides,
+        )
+    else:
+        raise ValueError(
+            "the recipe names no model: give preset, model_name_or_path, or both vision_tower and language_model."
+        )
+    config.image_token_id = tokenizer.convert_tokens_to_ids("<image>")
+    config.text_config.pad_token_id = tokenizer.pad_token_id
+    config.text_config.eos_token_id = tokenizer.eos_token_id
+    if arguments.attn_implementation:
+        config._attn_implementation = arguments.attn_implementation
+    model = NanoVLMsForConditionalGeneration(config)
+    if arguments.language_model:
+        load_part(model.model.language_model, arguments.language_model)
+        model.tie_weights()
+        model.resize_token_embeddings(max(len(tokenizer), config.text_config.vocab_size))
+    if arguments.vision_tower:
+        load_part(model.model.vision_tower, arguments.vision_tower)
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    return model, make_processor(config, tokenizer)
+
+
+def make_processor(config: NanoVLMsConfig, tokenizer: PreTrainedTokenizerBase) -> NanoVLMsProcessor:
+    """The processor that fits a configuration and a tokenizer."""
+    side = config.vision_config.image_size
+    image_processor = NanoVLMsImageProcessor(size={"height": side, "width": side})
+    return NanoVLMsProcessor(image_processor, tokenizer, image_seq_length=config.image_seq_length)
+
+
+def _tokenizer(arguments: ModelArguments, texts) -> PreTrainedTokenizerBase:
+    source = arguments.tokenizer_name_or_path or arguments.language_model
+    if source is None:
+        if not arguments.preset:
+            raise ValueError("the recipe names no tokenizer and no preset to train one for; give one of them.")
+        if arguments.preset not in PRESETS:
+            preset_config(arguments.preset)  # raises with the list of presets
+        preset = PRESETS[arguments.preset]
+        return train_tokenizer(texts(), arguments.vocab_size or preset.vocab_size, preset.context)
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    missing = [token for token in SPECIAL_TOKENS[3:] if token not in tokenizer.get_vocab()]
+    if missing:
+        tokenizer.add_special_tokens({"additional_special_tokens": missing}, replace_additional_special_tokens=False)
+    if "<|end|>" not in tokenizer.get_vocab():
+        tokenizer.add_special_tokens({"eos_token": "<|end|>"})
+    tokenizer.eos_token = "<|end|>"  # the template ends each turn with it
+    if tokenizer.pad_token is None or tokenizer.pad_token == tokenizer.eos_token:
+        tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
+    return tokenizer
+
+
+def describe_model(model: NanoVLMsForConditionalGeneration) -> str:
+    """One line with the parameters, total and trainable, by component."""
+    total = {component: 0 for component in COMPONENTS}
+    trainable = dict(total)
+    for name, parameter in model.named_parameters():
+        total[component_of(name)] += parameter.numel()
+        trainable[component_of(name)] += parameter.numel() * parameter.requires_grad
+    parts = ", ".join(f"{component} {total[component]:,} ({trainable[component]:,} train)" for component in COMPONENTS)
+    return f"{sum(total.values()):,} parameters: {parts}"
+
+
+__all__ = ["COMPONENTS", "build", "component_of", "describe_model", "freeze", "load_part", "make_processor"]

@@ -1,0 +1,137 @@
+"""Muon for the matrices and convolutions, AdamW for the rest, in one optimizer.
+
+Muon (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks") replaces the momentum of a weight matrix by
+the nearest orthogonal matrix, found by five Newton-Schulz iterations. On our towers it learned to tell kinds of things apart
+three to four times sooner than AdamW (docs/log.md). `torch.optim.Muon` takes matrices only; here a convolution counts as
+the matrix `(out_channels, everything else)`, and embeddings, norms, biases and first layers go to AdamW.
+"""
+
+from collections.abc import Iterable
+
+import torch
+
+# Quintic iteration whose slope at zero is steep: singular values end between about 0.7 and 1.2, which is enough.
+_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+
+
+def orthogonalise(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
+    """A matrix with the singular vectors of `matrix`, `(rows, columns)`, and singular values near one, in bfloat16."""
+    a, b, c = _COEFFICIENTS
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = (matrix.T if tall else matrix).bfloat16()
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.T if tall else x
+
+
+class MuonWithAdamW(torch.optim.Optimizer):
+    """Muon for the groups with `muon: True`, AdamW for the others.
+
+    Args:
+        params (`Iterable[dict]`): parameter groups; each has `params` and `muon`, and may set `lr` and `weight_decay`.
+        lr (`float`, defaults to 1e-3): learning rate of groups that set none; Muon's is about 0.02.
+        weight_decay (`float`, defaults to 0.0): decoupled weight decay of groups that set none.
+        momentum (`float`, defaults to 0.95): Nesterov momentum of Muon.
+        betas (`tuple[float, float]`), eps (`float`): AdamW's.
+
+    Raises:
+        ValueError: if a Muon group holds a parameter with fewer than two dimensions.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[dict],
+        lr: float = 1e-3,
+        weight_decay: float = 0.0,
+        momentum: float = 0.95,
+        betas: tuple[float, float] = (0.9, 0.98),
+        eps: float = 1e-8,
+    ):
+        defaults = {"lr": lr, "weight_decay": weight_decay, "momentum": momentum, "betas": betas, "eps": eps, "muon": False}
+        super().__init__(params, defaults)
+        for group in self.param_groups:
+            flat = [tuple(p.shape) for p in group["params"] if group["muon"] and p.ndim < 2]
+            if flat:
+                raise ValueError(f"a Muon group holds parameters of shapes {flat[:3]}; put vectors into an AdamW group.")
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        """One update; returns the closure's loss, if one is given."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            update = self._muon if group["muon"] else self._adamw
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                    update(parameter, group, self.state[parameter])
+        return loss
+
+    def _muon(self, parameter: torch.Tensor, group: dict, state: dict) -> None:
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(parameter)
+        buffer, momentum = state["momentum_buffer"], group["momentum"]
+        buffer.mul_(momentum).add_(parameter.grad)
+        direction = parameter.grad.add(buffer, alpha=momentum).flatten(1)  # (rows, columns)
+        scale = max(1.0, direction.shape[0] / direction.shape[1]) ** 0.5
+        update = orthogonalise(direction).to(parameter.dtype).reshape(parameter.shape)
+        parameter.add_(update, alpha=-group["lr"] * scale)
+
+    def _adamw(self, parameter: torch.Tensor, group: dict, state: dict) -> None:
+        if not state:
+            state["step"] = torch.zeros(())
+            state["exp_avg"] = torch.zeros_like(parameter)
+            state["exp_avg_sq"] = torch.zeros_like(parameter)
+        state["step"] += 1
+        beta1, beta2 = group["betas"]
+        step = state["step"].item()
+        state["exp_avg"].lerp_(parameter.grad, 1 - beta1)
+        state["exp_avg_sq"].mul_(beta2).addcmul_(parameter.grad, parameter.grad, value=1 - beta2)
+        denominator = (state["exp_avg_sq"] / (1 - beta2**step)).sqrt_().add_(group["eps"])
+        parameter.addcdiv_(state["exp_avg"], denominator, value=-group["lr"] / (1 - beta1**step))
+
+
+def muon_groups(
+    named_parameters: Iterable[tuple[str, torch.nn.Parameter]],
+    *,
+    lr: float,
+    muon_lr: float,
+    weight_decay: float = 0.0,
+) -> list[dict]:
+    """Sorts parameters into a Muon group and an AdamW group.
+
+    Muon takes the hidden matrices and convolutions; embeddings, positions, heads, first convolutions (three or fewer input
+    channels), norms and biases go to AdamW.
+
+    Args:
+        named_parameters: names and parameters; frozen ones are left out.
+        lr, muon_lr (`float`): learning rates of the two groups.
+        weight_decay (`float`): decay of the matrices of both groups; vectors never decay.
+    """
+    hidden, matrices, vectors = [], [], []
+    for name, parameter in named_parameters:
+        if not parameter.requires_grad:
+            continue
+        if parameter.ndim < 2 or "position" in name or "cls_token" in name:
+            vectors.append(parameter)
+        elif _is_table(name) or (parameter.ndim == 4 and parameter.shape[1] <= 3):
+            matrices.append(parameter)
+        else:
+            hidden.append(parameter)
+    groups = [
+        {"params": hidden, "muon": True, "lr": muon_lr, "weight_decay": weight_decay},
+        {"params": matrices, "muon": False, "lr": lr, "weight_decay": weight_decay},
+        {"params": vectors, "muon": False, "lr": lr, "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def _is_table(name: str) -> bool:
+    return any(part in name for part in ("embed_tokens", "wte", "wpe", "lm_head", "heads."))
+
+
+__all__ = ["MuonWithAdamW", "muon_groups", "orthogonalise"]

@@ -1,0 +1,122 @@
+"""The SFT stage: data and a model in, a trained model with its processor, curve and summary out.
+
+`recipes/sft.py` calls `main`. What is left in `output_dir` is all that the next stage needs: weights, configuration,
+processor, `training.json` with what the run measured, and `loss_curve.png`.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from accelerate import PartialState
+from datasets import Dataset
+from transformers import AutoConfig
+from transformers.utils import logging
+
+from ..data.scenes import WorldConfig
+from ..data.sources import load_sources, split_rows
+from ..data.world import world_dataset, world_texts
+from ..presets import preset_config
+from .arguments import DataArguments, ModelArguments, StageArguments, parse
+from .building import build, describe_model
+from .run_files import checkpoint_to_resume, write_run_files
+from .trainer import NanoVLMsSFTTrainer, SupervisedCollator
+
+logger = logging.get_logger(__name__)
+TOKENIZER_ROWS = 20_000
+
+
+def main(argv: list[str] | None = None) -> dict:
+    """Parses the arguments and runs the stage; returns the summary that is also written to `training.json`."""
+    return run(*parse((ModelArguments, DataArguments, StageArguments), argv))
+
+
+def run(model_arguments: ModelArguments, data_arguments: DataArguments, arguments: StageArguments) -> dict:
+    """Trains as the three groups of arguments say; see `main`."""
+    train, validation = load_data(data_arguments, _image_size(model_arguments))
+    tokenizer_folder = Path(arguments.output_dir) / "tokenizer"
+    with PartialState().main_process_first():  # one process trains the tokenizer, the others read what it wrote
+        if _needs_tokenizer(model_arguments) and not PartialState().is_main_process:
+            model_arguments = replace(model_arguments, tokenizer_name_or_path=str(tokenizer_folder))
+        model, processor = build(model_arguments, lambda: texts_of(train, data_arguments))
+        if _needs_tokenizer(model_arguments):
+            processor.tokenizer.save_pretrained(tokenizer_folder)
+    logger.warning(describe_model(model))
+    trainer = NanoVLMsSFTTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=train,
+        eval_dataset=validation,
+        processing_class=processor,
+        data_collator=SupervisedCollator(processor, assistant_only_loss=arguments.assistant_only_loss),
+    )
+    started = time.time()
+    trainer.train(resume_from_checkpoint=checkpoint_to_resume(arguments))
+    return write_run_files(trainer, processor, time.time() - started)
+
+
+def load_data(arguments: DataArguments, image_size: int) -> tuple[Dataset, Dataset | None]:
+    """Training and validation rows with the columns `images` and `messages`.
+
+    Args:
+        arguments (`DataArguments`): what to train on.
+        image_size (`int`): the model's picture size, for drawn pictures.
+
+    Raises:
+        ValueError: if the picture world is asked for without `train_rows`, or a source leaves no rows.
+    """
+    if not arguments.sources:
+        if not arguments.train_rows:
+            raise ValueError("train_rows is not set, but the picture world is endless; say how many rows to train on.")
+        options = {
+            "seed": arguments.world_seed,
+            "image_size": arguments.picture_size or image_size,
+            "mixture": arguments.mixture,
+            "world": WorldConfig(**(arguments.world or {})),
+        }
+        validation = world_dataset("validation", arguments.validation_rows, **options) if arguments.validation_rows else None
+        return world_dataset("train", arguments.train_rows, **options), validation
+    rows = load_sources(arguments.sources, seed=arguments.world_seed)
+    if len(rows) < 2:
+        raise ValueError(f"the sources {arguments.sources} leave {len(rows)} row(s); at least 2 are needed to train.")
+    validation_rows = min(arguments.validation_rows, max(len(rows) // 10, 1))
+    parts = split_rows(rows, validation_rows / len(rows), seed=arguments.world_seed)
+    train = parts["train"]
+    if arguments.train_rows and arguments.train_rows < len(train):
+        train = train.select(range(arguments.train_rows))
+    return train, parts["validation"]
+
+
+def texts_of(train: Dataset, arguments: DataArguments) -> Iterator[str]:
+    """The words of the training rows, for a tokenizer; pictures are not opened."""
+    rows = min(len(train), TOKENIZER_ROWS)
+    if not arguments.sources:
+        world = WorldConfig(**(arguments.world or {}))
+        yield from world_texts("train", rows, seed=arguments.world_seed, mixture=arguments.mixture, world=world)
+        return
+    for messages in train.select_columns("messages").select(range(rows))["messages"]:
+        yield from _words(messages)
+
+
+def _words(messages: Iterable[dict]) -> Iterator[str]:
+    for message in messages:
+        content = message["content"]
+        yield from [content] if isinstance(content, str) else (part["text"] for part in content if part.get("text"))
+
+
+def _needs_tokenizer(arguments: ModelArguments) -> bool:
+    return not (arguments.model_name_or_path or arguments.tokenizer_name_or_path or arguments.language_model)
+
+
+def _image_size(arguments: ModelArguments) -> int:
+    if arguments.preset:
+        return preset_config(arguments.preset).vision_config.image_size
+    if arguments.model_name_or_path:
+        return AutoConfig.from_pretrained(arguments.model_name_or_path).vision_config.image_size
+    if arguments.vision_tower:
+        return AutoConfig.from_pretrained(arguments.vision_tower).image_size
+    raise ValueError("the recipe names no model: give preset, model_name_or_path, or vision_tower and language_model.")
+
+
+__all__ = ["load_data", "main", "run", "texts_of"]

@@ -1,0 +1,178 @@
+"""The tower stage: a vision tower learns from boxes what each patch shows, and is saved as a model of its own.
+
+`recipes/pretrain_tower.py` calls `main`. The output directory holds the tower (configuration and safetensors), which the
+next recipe loads through `vision_tower:`.
+"""
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+from transformers import Trainer, TrainingArguments
+from transformers.utils import logging
+
+from ..data.crowds import make_crowd
+from ..data.dense import DENSE_TASKS, crowd_targets, dense_targets
+from ..data.drawing import render
+from ..data.scenes import WorldConfig
+from ..data.world import world_scene
+from ..image_processing_nanovlms import NanoVLMsImageProcessor
+from ..presets import preset_config
+from .arguments import parse
+from .curves import draw_loss_curve
+from .muon import MuonWithAdamW, muon_groups
+from .run_files import checkpoint_to_resume, run_summary
+from .tower import DensePretrainingModel, dense_accuracy
+
+logger = logging.get_logger(__name__)
+
+
+@dataclass
+class TowerArguments:
+    """What the tower stage trains.
+
+    Args:
+        preset (`str`): preset whose tower is trained.
+        world (`dict`): fields of `WorldConfig`.
+        world_seed (`int`, defaults to 0): seed of the picture world.
+        crowd_share (`float`, defaults to 0.5): share of the training pictures that are crowds (`data/crowds.py`).
+        train_rows (`int`): pictures to draw; an epoch.
+        validation_rows (`int`, defaults to 256): held-out pictures for loss and accuracy.
+    """
+
+    preset: str | None = field(default=None, metadata={"help": "Preset whose tower is trained."})
+    world: dict[str, Any] | str | None = field(default=None, metadata={"help": "Fields of WorldConfig."})
+    world_seed: int = field(default=0, metadata={"help": "Seed of the picture world."})
+    crowd_share: float = field(default=0.5, metadata={"help": "Share of crowds among the training pictures."})
+    train_rows: int = field(default=10_000, metadata={"help": "Pictures of an epoch."})
+    validation_rows: int = field(default=256, metadata={"help": "Held-out pictures."})
+
+
+@dataclass
+class TowerStageArguments(TrainingArguments):
+    """`TrainingArguments` with the stage's defaults.
+
+    Args:
+        muon_learning_rate (`float`, *optional*): train matrices and convolutions with Muon at this rate (see `muon.py`);
+            AdamW for everything when not given.
+    """
+
+    muon_learning_rate: float | None = field(default=None, metadata={"help": "Learning rate of Muon; AdamW if none."})
+
+    label_names: list[str] | None = field(default_factory=lambda: [task.name for task in DENSE_TASKS])
+    remove_unused_columns: bool = field(default=False, metadata={"help": "Rows are pictures, not model inputs."})
+    report_to: None | str | list[str] = field(default="none", metadata={"help": "Trackers."})
+
+
+class DenseWorld(Dataset):
+    """Pictures of the world with the class of every patch; a row is a pure function of (seed, index)."""
+
+    def __init__(
+        self, split: str, length: int, crowd_share: float, seed: int, world: WorldConfig, image_size: int, grid: int
+    ):
+        self.split, self.length, self.crowd_share, self.seed, self.world = split, length, crowd_share, seed, world
+        self.image_size, self.grid = image_size, grid
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> dict:
+        if not 0 <= index < self.length:
+            raise IndexError(index)
+        # Evenly spread: after any number of rows the share is right to one row.
+        if int((index + 1) * self.crowd_share) > int(index * self.crowd_share):
+            scene, targets = make_crowd(self.seed, index, self.world), crowd_targets
+        else:
+            scene, targets = world_scene(self.seed, self.split, index, self.world), dense_targets
+        return {"picture": render(scene, self.image_size), **targets(scene, self.grid)}
+
+
+class DenseCollator:
+    """Pictures through the image processor, targets stacked: `(images, patches)` a task."""
+
+    def __init__(self, image_processor: NanoVLMsImageProcessor):
+        self.image_processor = image_processor
+
+    def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
+        pixels = self.image_processor([row["picture"] for row in rows], return_tensors="pt")["pixel_values"]
+        labels = {task.name: torch.from_numpy(np.stack([row[task.name] for row in rows])) for task in DENSE_TASKS}
+        return {"pixel_values": pixels, **labels}
+
+
+class TowerTrainer(Trainer):
+    """Trainer that saves the tower alone at the end and reports the accuracy of each task beside the loss."""
+
+    def create_optimizer(self, model=None):
+        """Muon with AdamW where `muon_learning_rate` is set, else the usual optimizer."""
+        if self.args.muon_learning_rate is None or self.optimizer is not None:
+            return super().create_optimizer()
+        groups = muon_groups(
+            self.model.named_parameters(),
+            lr=self.args.learning_rate,
+            muon_lr=self.args.muon_learning_rate,
+            weight_decay=self.args.weight_decay,
+        )
+        self.optimizer = MuonWithAdamW(groups, lr=self.args.learning_rate)
+        return self.optimizer
+
+    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
+        """Validation loss, and `eval_<task>_accuracy` on the first batch's worth of validation pictures."""
+        metrics = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
+        self.model.eval()
+        rows = [self.eval_dataset[i] for i in range(min(len(self.eval_dataset), 128))]
+        batch = self._prepare_inputs(self.data_collator(rows))
+        accuracy = {f"{metric_key_prefix}_{name}_accuracy": value for name, value in dense_accuracy(self.model, batch).items()}
+        self.log(accuracy)
+        return metrics | accuracy
+
+
+def main(argv: list[str] | None = None) -> dict:
+    """Parses the arguments and runs the stage; returns the summary that is also written to `training.json`."""
+    return run(*parse((TowerArguments, TowerStageArguments), argv))
+
+
+def run(arguments: TowerArguments, training: TowerStageArguments) -> dict:
+    """Trains a preset's tower on dense targets; see `main`.
+
+    Raises:
+        ValueError: if no preset is named, or its tower is not our own encoder.
+    """
+    if not arguments.preset:
+        raise ValueError("the recipe names no preset; say whose vision tower is to be trained.")
+    config = preset_config(arguments.preset)
+    vision = config.vision_config
+    grid = vision.image_size // vision.patch_size
+    world = WorldConfig(**(arguments.world or {}))
+    options = {"seed": arguments.world_seed, "world": world, "image_size": vision.image_size, "grid": grid}
+    torch.manual_seed(training.seed)
+    model = DensePretrainingModel(vision, config.num_prefix_tokens)
+    image_processor = NanoVLMsImageProcessor(size={"height": vision.image_size, "width": vision.image_size})
+    trainer = TowerTrainer(
+        model=model,
+        args=training,
+        train_dataset=DenseWorld("train", arguments.train_rows, arguments.crowd_share, **options),
+        eval_dataset=DenseWorld("validation", arguments.validation_rows, 0.0, **options),
+        data_collator=DenseCollator(image_processor),
+    )
+    started = time.time()
+    trainer.train(resume_from_checkpoint=checkpoint_to_resume(training))
+    seconds = time.time() - started
+    accuracy = trainer.evaluate()
+    summary = run_summary(trainer, seconds) | {
+        "accuracy": {task.name: round(accuracy[f"eval_{task.name}_accuracy"], 4) for task in DENSE_TASKS}
+    }
+    if trainer.is_world_process_zero():
+        folder = Path(training.output_dir)
+        model.vision_tower.save_pretrained(folder)
+        image_processor.save_pretrained(folder)
+        (folder / "training.json").write_text(json.dumps(summary, indent=1))
+        draw_loss_curve(trainer.state.log_history, folder / "loss_curve.png")
+    return summary
+
+
+__all__ = ["DenseCollator", "DenseWorld", "TowerTrainer", "main", "run"]
