@@ -13,9 +13,7 @@ from transformers.configuration_utils import PreTrainedConfig
 # Tokens that stand before the patch grid in the output of a backbone, where the configuration does not say so itself.
 _PREFIX_TOKENS = {
     "clip_vision_model": 1,
-    "metaclip_2_vision_model": 1,
     "vit": 1,
-    "vit_mae": 1,
     "deit": 2,
     "beit": 1,
     "dinov2": 1,
@@ -52,8 +50,9 @@ class NanoVLMsVisionConfig(PreTrainedConfig):
         hidden_act (`str`, defaults to `"gelu"`): activation of the MLP.
         stem (`str`, defaults to `"paper"`): how pixels become patch embeddings. `"paper"`: two 3x3 convolutions on
             each patch alone, LayerNorm, ReLU, then a fully connected network. `"linear"`: one linear map a patch.
-            `"conv"`: overlapping stride-2 convolutions over the whole picture.
-        stem_channels (`list[int]`, *optional*): channels of the stem's convolutions.
+            `"conv"`: a small ResNet over the whole picture, whose first stage shrinks it four times and each other twice.
+        stem_channels (`list[int]`, *optional*): channels of the stem's convolutions (`"paper"`) or stages (`"conv"`).
+        stem_blocks (`list[int]`, *optional*): residual blocks of each stage of the `"conv"` stem; one each when not given.
         use_cls_token (`bool`, defaults to `True`): whether a learned CLS token stands before the patches.
         qk_norm (`bool`, defaults to `False`): RMSNorm on the queries and keys of each head.
         hidden_dropout_prob (`float`, defaults to 0.0): dropout after the embeddings and after each residual branch.
@@ -80,6 +79,7 @@ class NanoVLMsVisionConfig(PreTrainedConfig):
         hidden_act="gelu",
         stem="paper",
         stem_channels=None,
+        stem_blocks=None,
         use_cls_token=True,
         qk_norm=False,
         hidden_dropout_prob=0.0,
@@ -98,6 +98,7 @@ class NanoVLMsVisionConfig(PreTrainedConfig):
         self.hidden_act = hidden_act
         self.stem = stem
         self.stem_channels = list(stem_channels) if stem_channels is not None else self._default_channels()
+        self.stem_blocks = list(stem_blocks) if stem_blocks is not None else [1] * len(self.stem_channels)
         self.use_cls_token = use_cls_token
         self.qk_norm = qk_norm
         self.hidden_dropout_prob = hidden_dropout_prob
@@ -111,8 +112,8 @@ class NanoVLMsVisionConfig(PreTrainedConfig):
         if self.stem == "paper":
             return [32, 64]
         if self.stem == "conv":
-            halvings = max(self.patch_size.bit_length() - 1, 1)
-            return [max(self.hidden_size >> (halvings - 1 - i), 8) for i in range(halvings)]
+            stages = max(self.patch_size.bit_length() - 2, 1)
+            return [max(self.hidden_size >> (stages - 1 - i), 8) for i in range(stages)]
         return []
 
     def _check(self):
@@ -133,11 +134,12 @@ class NanoVLMsVisionConfig(PreTrainedConfig):
                 f"the paper's stem takes two convolutions on patches of even size, but stem_channels="
                 f"{self.stem_channels} and patch_size={self.patch_size} were given."
             )
-        if self.stem == "conv" and 2 ** len(self.stem_channels) != self.patch_size:
+        stages = len(self.stem_channels)
+        if self.stem == "conv" and (2 ** (stages + 1) != self.patch_size or len(self.stem_blocks) != stages):
             raise ValueError(
-                f"the conv stem halves the picture once for each entry of stem_channels={self.stem_channels}, which "
-                f"gives patches of {2 ** len(self.stem_channels)} pixels, not patch_size={self.patch_size}; give "
-                "log2(patch_size) channels."
+                f"the conv stem shrinks the picture 4 times, then twice a stage: stem_channels={self.stem_channels} makes "
+                f"patches of {2 ** (stages + 1)} pixels, not patch_size={self.patch_size}; give log2(patch_size) - 1 channels, "
+                f"and as many stem_blocks ({self.stem_blocks} were given)."
             )
 
     @property
@@ -242,6 +244,12 @@ class NanoVLMsConfig(PreTrainedConfig):
 
     def _count_image_tokens(self) -> int:
         if self.image_tokens == "cls":
+            if not self.num_prefix_tokens:
+                raise ValueError(
+                    f"image_tokens='cls' takes the token before the patches, but the tower "
+                    f"{self.vision_config.model_type!r} has none as configured; use image_tokens='patches', or give "
+                    "use_cls_token=True (our encoder) or num_prefix_tokens (a tower this package does not know)."
+                )
             return 1
         grid = _side(self.vision_config.image_size) // _side(self.vision_config.patch_size)
         if self.connector == "pixel_shuffle":

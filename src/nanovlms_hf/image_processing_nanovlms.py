@@ -12,17 +12,26 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from transformers.image_processing_backends import PilBackend
 from transformers.image_processing_utils import BatchFeature
-from transformers.image_utils import IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_STD, PILImageResampling, load_image
+from transformers.image_utils import (
+    IMAGENET_STANDARD_MEAN,
+    IMAGENET_STANDARD_STD,
+    PILImageResampling,
+    is_valid_image,
+    load_image,
+)
+from transformers.utils import logging
+
+logger = logging.get_logger(__name__)
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """Scales a 16- or 32-bit grey picture by its bit depth (not its contents) to 8 bits."""
+    """Scales a 16- or 32-bit grey picture to 8 bits: by its bit depth, or not at all where its values already fit."""
     values = np.asarray(image).astype(np.float64)
     if image.mode == "F":
         scale = 255.0 if values.max(initial=0.0) <= 1.0 else 1.0
     else:  # I;16 and relatives hold 16 bits; plain I holds a 16-bit PNG as a rule
         scale = 255.0 / 65535.0 if image.mode != "I" or values.max(initial=0) > 255 else 1.0
-    return Image.fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8), mode="L")
+    return Image.fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8))
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -46,15 +55,13 @@ def to_rgb(image: Image.Image) -> Image.Image:
             f"the picture cannot be decoded ({error}); the file is truncated or damaged: fetch it again or leave it out."
         ) from error
     image = ImageOps.exif_transpose(image)
-    if image.mode == "RGB":
-        return image
     if image.mode.startswith("I") or image.mode == "F":
         return _eight_bit(image).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 class NanoVLMsImageProcessor(PilBackend):
@@ -87,9 +94,10 @@ class NanoVLMsImageProcessor(PilBackend):
             return [self.fetch_images(item) for item in image_url_or_urls]
         if isinstance(image_url_or_urls, (str, os.PathLike, bytes)):
             return self._open(image_url_or_urls)
-        if image_url_or_urls is None:
-            raise ValueError("a picture is None; give a PIL image, an array, a path or a URL for each placeholder.")
-        return super().fetch_images(image_url_or_urls)
+        if not is_valid_image(image_url_or_urls):
+            kind = "None" if image_url_or_urls is None else f"a value of type {type(image_url_or_urls).__name__}"
+            raise ValueError(f"a picture is {kind}; give a PIL image, an array, a path or a URL for each placeholder.")
+        return image_url_or_urls
 
     @staticmethod
     def _open(source) -> Image.Image:
@@ -120,22 +128,20 @@ class NanoVLMsImageProcessor(PilBackend):
             raise ValueError(
                 f"the picture array has shape {tuple(image.shape)}, which holds no pixels; leave it out or mend the data."
             )
-        return super().process_image(image, do_convert_rgb=do_convert_rgb, input_data_format=input_data_format, **kwargs)
+        return super().process_image(
+            image, do_convert_rgb=do_convert_rgb, input_data_format=input_data_format, **kwargs
+        )
 
     def _preprocess(self, images, do_resize, size, **kwargs) -> BatchFeature:
         # A 20,000-pixel-wide strip squeezed into a square is legal, but is hardly what anyone means.
         for image in images:
             height, width = image.shape[-2:]
             if do_resize and max(height, width) > 32 * max(min(height, width), 1) and max(height, width) > 1024:
-                raise_hint = f"a picture of {width}x{height} pixels is squeezed into {size.width}x{size.height}"
-                _warn_once(f"{raise_hint}: little of it will be visible; crop or tile it first.")
+                logger.warning_once(
+                    f"a picture of {width}x{height} pixels is squeezed into {size.width}x{size.height}: little of it will "
+                    "be visible; crop or tile it first."
+                )
         return super()._preprocess(images, do_resize=do_resize, size=size, **kwargs)
-
-
-def _warn_once(message: str):
-    from transformers.utils import logging
-
-    logging.get_logger(__name__).warning_once(message)
 
 
 __all__ = ["NanoVLMsImageProcessor", "to_rgb"]

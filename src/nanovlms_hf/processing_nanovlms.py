@@ -71,19 +71,22 @@ class NanoVLMsProcessor(ProcessorMixin):
 
     def validate_inputs(self, images=None, text=None, videos=None, audio=None, **kwargs):
         """Counts pictures against placeholders before anything is encoded; see the class for what it raises."""
+        if isinstance(text, str):
+            text = [text]
+        if isinstance(text, (list, tuple)) and all(isinstance(sample, str) for sample in text):
+            self._check_counts(images, text)
         super().validate_inputs(images=images, text=text, videos=videos, audio=audio, **kwargs)
-        if text is None or not isinstance(text, (str, list, tuple)):
-            return
-        texts = [text] if isinstance(text, str) else list(text)
-        if not all(isinstance(sample, str) for sample in texts):
-            return
+
+    def _check_counts(self, images, texts: list[str]):
         expected = [sample.count(self.image_token) for sample in texts]
         pictures = _pictures_of_each_text(images, len(texts))
         given = sum(pictures) if isinstance(pictures, list) else pictures
         if given != sum(expected) or (isinstance(pictures, list) and pictures != expected):
+            # transformers' own tests look for the words of the first clause.
             raise ValueError(
-                f"the texts hold {expected} {self.image_token} placeholders, but {pictures} picture(s) were given; put exactly "
-                f"one {self.image_token} into the text (or one image block into the message) for each picture."
+                f"the {self.image_token} tokens in the prompts should be the same as the number of pictures, but the texts "
+                f"hold {expected} placeholders and {pictures} picture(s) were given; put exactly one {self.image_token} into "
+                "the text (or one image block into the message) for each picture."
             )
 
     def _get_num_multimodal_tokens(self, image_sizes=None, **kwargs):
