@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: env demo test test-slow conformance bench presets style quality stats clean
+.PHONY: env demo test test-slow conformance bench ablation presets style quality stats clean
 
 env: $(STAMP)
 
@@ -16,7 +16,7 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	# torch first and pinned: an unpinned one may bring gigabytes of CUDA packages
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,bitsandbytes]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $(STAMP)
 
 demo: $(STAMP)  ## train a tiny model from nothing and report what it says of pictures it never saw
@@ -34,6 +34,9 @@ conformance: $(STAMP)  ## transformers' own common tests, unmodified, on our cla
 bench: $(STAMP)  ## time per training step against transformers' classes; drawing speed
 	$(BIN)/python benchmarks/bench_step.py --preset nanovlm-mini
 	$(BIN)/python benchmarks/bench_scenes.py
+
+ablation: $(STAMP)  ## the runs behind the tables of docs/log.md, about half an hour
+	$(BIN)/python benchmarks/ablation.py
 
 presets: $(STAMP)
 	$(BIN)/nanovlms presets

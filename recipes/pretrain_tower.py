@@ -1,6 +1,6 @@
 """Dense pretraining of a preset's vision tower on the picture world.
 
-    accelerate launch recipes/pretrain_tower.py --config recipes/nanovlm-mini-modern/1_tower.yaml [--any_key value]
+accelerate launch recipes/pretrain_tower.py --config recipes/nanovlm-mini-modern/1_tower.yaml [--any_key value]
 """
 
 from nanovlms_hf.training.tower_stage import main

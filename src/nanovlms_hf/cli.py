@@ -6,15 +6,17 @@ import sys
 
 def main(argv: list[str] | None = None) -> int:
     """Runs a subcommand; bad input is one sentence on stderr and exit code 2."""
-    parser = argparse.ArgumentParser(prog="nanovlms", description="Tiny vision-language models with Hugging Face tools.")
+    parser = argparse.ArgumentParser(
+        prog="nanovlms", description="Tiny vision-language models with Hugging Face tools."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
-    for add in (_add_presets, _add_describe, _add_sheet, _add_demo):
+    for add in (_add_presets, _add_describe, _add_sheet, _add_demo, _add_serve):
         add(commands)
     arguments = parser.parse_args(argv)
     try:
         arguments.run(arguments)
-    except (ValueError, FileNotFoundError) as error:
-        print(f"nanovlms {arguments.command}: {error}", file=sys.stderr)
+    except (ValueError, OSError) as error:  # transformers reports what it cannot find as OSError, over several lines
+        print(f"nanovlms {arguments.command}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0
 
@@ -47,14 +49,24 @@ def _run_describe(arguments) -> None:
     from .data.pictures import open_picture
     from .evaluation.describing import describe_pictures
 
-    pictures = [open_picture(path) for path in arguments.picture]
-    if not Path(arguments.model).is_dir() and arguments.model.startswith(("runs/", "./", "/", "..")):
-        raise ValueError(f"--model {arguments.model} is no directory; train one with `make demo`, or name another model.")
-    model = AutoModelForImageTextToText.from_pretrained(arguments.model, dtype="float32")
-    processor = AutoProcessor.from_pretrained(arguments.model)
-    answers = describe_pictures(
-        model, processor, pictures, arguments.prompt, max_new_tokens=arguments.max_new_tokens
-    )
+    pictures = [open_picture(path, f"the picture {path}") for path in arguments.picture]
+    folder = Path(arguments.model)
+    if not folder.is_dir() and arguments.model.startswith(("runs/", "./", "/", "..")):
+        raise ValueError(
+            f"--model {arguments.model} is no directory; train one with `make demo`, or name another model."
+        )
+    needed = {"configuration (config.json)": ["config.json"], "weights (*.safetensors)": ["*.safetensors", "*.bin"]}
+    absent = [name for name, globs in needed.items() if not any(any(folder.glob(pattern)) for pattern in globs)]
+    if folder.is_dir() and absent:
+        raise ValueError(
+            f"--model {arguments.model} holds no {' and no '.join(absent)}; name the folder that a finished stage wrote."
+        )
+    try:
+        model = AutoModelForImageTextToText.from_pretrained(arguments.model, dtype="float32")
+        processor = AutoProcessor.from_pretrained(arguments.model)
+    except OSError as error:
+        raise ValueError(f"--model {arguments.model} cannot be loaded: {error}") from error
+    answers = describe_pictures(model, processor, pictures, arguments.prompt, max_new_tokens=arguments.max_new_tokens)
     for path, answer in zip(arguments.picture, answers, strict=True):
         print(answer if len(answers) == 1 else f"{path}: {answer}")
 
@@ -90,6 +102,27 @@ def _run_demo(arguments) -> None:
     from .demo import run_demo
 
     run_demo(arguments.config, arguments.output_dir)
+
+
+def _add_serve(commands) -> None:
+    command = commands.add_parser(
+        "serve",
+        help="`transformers serve` with this family registered (needs the extra `serve`)",
+        description="All arguments go to `transformers serve`; try `nanovlms serve runs/demo --device cpu`.",
+        add_help=False,
+    )
+    command.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments of `transformers serve`")
+    command.set_defaults(run=_run_serve)
+
+
+def _run_serve(arguments) -> None:
+    from transformers.cli.transformers import main as transformers_main
+
+    from . import registration
+
+    registration.register()  # the command of transformers runs in a process that would not know the family
+    sys.argv = ["transformers", "serve", *arguments.arguments]
+    transformers_main()
 
 
 if __name__ == "__main__":

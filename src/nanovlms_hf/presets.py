@@ -41,7 +41,6 @@ class Preset:
     paper_total: str = ""
     paper_shares: tuple[int, int, int] | None = None
 
-
     @property
     def context(self) -> int:
         """Positions of the decoder, in tokens."""
@@ -162,6 +161,30 @@ PRESETS: dict[str, Preset] = {
         heads=4,
         mlp=384,
     ),
+    "nanovlm-base-modern": _modern(
+        image=128,
+        vision_width=384,
+        vision_layers=3,
+        vision_heads=6,
+        stem_channels=[48, 96, 192],
+        stem_blocks=[1, 2, 2],
+        width=256,
+        layers=6,
+        heads=4,
+        mlp=768,
+    ),
+    "nanovlm-large-modern": _modern(
+        image=128,
+        vision_width=448,
+        vision_layers=4,
+        vision_heads=7,
+        stem_channels=[64, 128, 256],
+        stem_blocks=[1, 2, 2],
+        width=320,
+        layers=7,
+        heads=5,
+        mlp=896,
+    ),
     "nanovlm-mini": _paper(1, 4, 8, 96, 400, "5 M", (69, 14, 17)),
     "nanovlm-base": _paper(3, 8, 8, 128, 512, "16 M", (78, 8, 16)),
     "nanovlm-large": _paper(5, 10, 16, 192, 512, "25 M", (73, 6, 21)),
@@ -228,7 +251,7 @@ def parameter_counts(config: NanoVLMsConfig) -> dict[str, int]:
 
 def presets_table() -> str:
     """Each preset's parameters, total and by component, beside the paper's, with where the two disagree, as plain text."""
-    head = f"{'preset':22}{'total':>12}{'encoder':>12}{'connector':>11}{'decoder':>11}{'(tables)':>11}   {'share %':16}paper"
+    head = f"{'preset':22}{'total':>12}{'encoder':>12}{'connector':>11}{'decoder':>11}{'(tables)':>11}   {'share %':20}paper"
     lines = [head, "-" * len(head)]
     notes = []
     for name, preset in PRESETS.items():
@@ -240,7 +263,7 @@ def presets_table() -> str:
             notes.append(_disagreement(name, preset, shares))
         lines.append(
             f"{name:22}{counts['total']:>12,}{counts['encoder']:>12,}{counts['connector']:>11,}{counts['decoder']:>11,}"
-            f"{counts['embedding']:>11,}   {' / '.join(f'{share:.1f}' for share in shares):16}{paper}"
+            f"{counts['embedding']:>11,}   {' / '.join(f'{share:.1f}' for share in shares):20}{paper}"
         )
     lines += ["", "(tables): token and position tables and the head, a part of the decoder.", *notes]
     return "\n".join(lines)
