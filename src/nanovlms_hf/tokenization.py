@@ -13,9 +13,7 @@ PAD_TOKEN, END_TOKEN, BEGIN_TOKEN, IMAGE_TOKEN = "<|pad|>", "<|end|>", "<|begin|
 SPECIAL_TOKENS = [PAD_TOKEN, END_TOKEN, BEGIN_TOKEN, IMAGE_TOKEN, "<|system|>", "<|user|>", "<|assistant|>"]
 
 
-def train_tokenizer(
-    texts: Iterable[str], vocab_size: int, model_max_length: int = 1024
-) -> PreTrainedTokenizerFast:
+def train_tokenizer(texts: Iterable[str], vocab_size: int, model_max_length: int = 1024) -> PreTrainedTokenizerFast:
     """Trains a byte-level BPE tokenizer; any text round-trips exactly.
 
     Args:
@@ -35,7 +33,9 @@ def train_tokenizer(
     texts = iter(texts)
     first = next(texts, None)
     if first is None:
-        raise ValueError("there is no text to train the tokenizer on; the training set is empty: check its source entry.")
+        raise ValueError(
+            "there is no text to train the tokenizer on; the training set is empty: check its source entry."
+        )
 
     def all_texts():
         yield first
@@ -58,7 +58,7 @@ def train_tokenizer(
         tokenizer_object=tokenizer,
         pad_token=PAD_TOKEN,
         eos_token=END_TOKEN,
-        additional_special_tokens=SPECIAL_TOKENS[2:],
+        extra_special_tokens=SPECIAL_TOKENS[2:],
         model_input_names=["input_ids", "attention_mask"],
         model_max_length=model_max_length,
         clean_up_tokenization_spaces=False,

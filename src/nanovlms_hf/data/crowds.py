@@ -25,14 +25,16 @@ def make_crowd(seed: int, index: int, config: WorldConfig = DEFAULT_WORLD, colum
     """
     rng = Random(f"crowd:{seed}:{index}")
     columns = columns or rng.choice((3, 4))
-    kinds = [name for name in config.kinds if not KINDS[name].colours or set(KINDS[name].colours) & set(config.colours)]
+    kinds = [
+        name for name in config.kinds if not KINDS[name].colours or set(KINDS[name].colours) & set(config.colours)
+    ]
     groups = []
     for cell in range(columns * columns):
         kind = KINDS[rng.choice(kinds)]
         colour = rng.choice([c for c in kind.colours if c in config.colours]) if kind.colours else None
         pose = rng.randrange(len(POSES)) if kind.tilts else 0
         # Sizes of small, ordinary and the lesser of the big things of a scene, in fractions of the picture.
-        longest = rng.uniform(0.12, 0.34) * (4 / columns)
+        longest = min(rng.uniform(0.12, 0.34) * (4 / columns), 0.9)
         ratio = aspect(kind.name, pose)
         width, height = longest * min(ratio, 1.0), longest / max(ratio, 1.0)
         x = (cell % columns + rng.uniform(0.2, 0.8)) / columns - width / 2

@@ -28,7 +28,9 @@ def draw_sheet(
         ValueError: if a number is not positive or the style is unknown.
     """
     if min(rows, columns, size) < 1:
-        raise ValueError(f"a sheet of {rows}x{columns} pictures of {size} pixels holds nothing; give positive numbers.")
+        raise ValueError(
+            f"a sheet of {rows}x{columns} pictures of {size} pixels holds nothing; give positive numbers."
+        )
     sheet = Image.new("RGB", (columns * (size + 4), rows * (size + 4)), (255, 255, 255))
     texts = []
     for index in range(rows * columns):

@@ -14,7 +14,11 @@ Turn = tuple[str, str]  # (what the user says, what the assistant says)
 
 PROMPTS: dict[str, tuple[str, ...]] = {
     "short": ("Describe the picture.", "What do you see?", "Tell me about this picture."),
-    "long": ("Describe the picture in detail.", "Tell me a lot about this picture.", "What is in this picture? Say it all."),
+    "long": (
+        "Describe the picture in detail.",
+        "Tell me a lot about this picture.",
+        "What is in this picture? Say it all.",
+    ),
     "naming": ("Name the things.", "What things are here, and where?"),
 }
 

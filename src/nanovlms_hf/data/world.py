@@ -11,7 +11,7 @@ from datasets import Dataset
 
 from .drawing import render
 from .scenes import DEFAULT_WORLD, Scene, WorldConfig, make_scene
-from .tasks import chat
+from .tasks import TASKS, chat
 
 # Index ranges that never meet, whatever the sizes asked for: a held-out picture cannot be a training picture.
 SPLIT_OFFSETS = {"train": 0, "validation": 1 << 40, "test": 1 << 41}
@@ -30,7 +30,13 @@ class _Rows:
     def __init__(self, seed, split, image_size, mixture, world):
         self.seed, self.split, self.image_size, self.world = seed, split, image_size, world
         self.choices = [tuple(name.split("+")) for name in mixture]
-        self.weights = list(mixture.values())
+        self.weights = [float(weight) for weight in mixture.values()]
+        unknown = [name for choice in self.choices for name in choice if name not in TASKS]
+        if unknown or min(self.weights) < 0 or not sum(self.weights):
+            raise ValueError(
+                f"mixture={mixture} has to give conversations a weight above 0; a conversation is task names joined by `+`, of "
+                f"{', '.join(TASKS)}."
+            )
 
     def messages(self, index: int) -> tuple[Scene, list[dict]]:
         scene = world_scene(self.seed, self.split, index, self.world)
@@ -74,7 +80,7 @@ def world_dataset(
     if length < 1:
         raise ValueError(f"length={length} rows were asked of the picture world; give at least 1.")
     rows = _Rows(seed, split, image_size, dict(mixture or {"short": 1.0}), world)
-    rows.row(start)  # a bad split or task speaks up here, not in a worker in the middle of training
+    rows.row(start)  # a bad split speaks up here, not in a worker in the middle of training
     return Dataset.from_dict({"index": range(start, start + length)}).with_transform(rows)
 
 

@@ -36,21 +36,23 @@ def describe_pictures(
     chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}]
     text = processor.apply_chat_template(chat, add_generation_prompt=True)
     answers = []
-    for start in range(0, len(pictures), batch_size):
-        batch = list(pictures[start : start + batch_size])
-        inputs = processor(
-            images=[[picture] for picture in batch],
-            text=[text] * len(batch),
-            padding=True,
-            padding_side="left",
-            add_special_tokens=False,
-            return_tensors="pt",
-        ).to(model.device)
-        options = {"do_sample": False, **generation_options}
-        generated = model.generate(**inputs, max_new_tokens=max_new_tokens, **options)
-        words = processor.batch_decode(generated[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-        answers.extend(answer.strip() for answer in words)
-    model.train(was_training)
+    try:
+        for start in range(0, len(pictures), batch_size):
+            batch = list(pictures[start : start + batch_size])
+            inputs = processor(
+                images=[[picture] for picture in batch],
+                text=[text] * len(batch),
+                padding=True,
+                padding_side="left",
+                add_special_tokens=False,
+                return_tensors="pt",
+            ).to(model.device)
+            options = {"do_sample": False, **generation_options}
+            generated = model.generate(**inputs, max_new_tokens=max_new_tokens, **options)
+            words = processor.batch_decode(generated[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+            answers.extend(answer.strip() for answer in words)
+    finally:
+        model.train(was_training)
     return answers
 
 

@@ -4,12 +4,16 @@
 """
 
 import difflib
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import yaml
 from trl import SFTConfig, TrlParser
+
+from ..data.scenes import WorldConfig
 
 
 @dataclass
@@ -39,6 +43,10 @@ class ModelArguments:
     freeze: list[str] = field(default_factory=list, metadata={"help": "Components that do not train."})
     attn_implementation: str | None = field(default=None, metadata={"help": "Attention implementation."})
 
+    def __post_init__(self):
+        if isinstance(self.freeze, str):  # `freeze: vision_tower` in a YAML file
+            self.freeze = [self.freeze]
+
 
 @dataclass
 class DataArguments:
@@ -63,6 +71,12 @@ class DataArguments:
     validation_rows: int = field(default=512, metadata={"help": "Rows for the validation loss."})
     picture_size: int | None = field(default=None, metadata={"help": "Side of the drawn pictures, in pixels."})
 
+    def __post_init__(self):
+        self.mixture = as_mapping("mixture", self.mixture)
+        self.world = as_mapping("world", self.world)
+        if isinstance(self.sources, str):
+            self.sources = [self.sources]
+
 
 @dataclass
 class StageArguments(SFTConfig):
@@ -83,10 +97,37 @@ class StageArguments(SFTConfig):
     muon_learning_rate: float | None = field(default=None, metadata={"help": "Learning rate of Muon; AdamW if none."})
     assistant_only_loss: bool = field(default=True, metadata={"help": "Loss on the assistant's words only."})
     max_length: int | None = field(default=None, metadata={"help": "Truncation would cut pictures: off."})
-    remove_unused_columns: bool = field(default=False, metadata={"help": "The picture world draws rows from an index."})
+    remove_unused_columns: bool = field(
+        default=False, metadata={"help": "The picture world draws rows from an index."}
+    )
     gradient_checkpointing: bool = field(default=False, metadata={"help": "Tiny models have memory to spare."})
     bf16: bool | None = field(default=False, metadata={"help": "Switch on where it was measured to help."})
     report_to: None | str | list[str] = field(default="none", metadata={"help": "Trackers."})
+
+    def __post_init__(self):
+        self.component_learning_rates = as_mapping("component_learning_rates", self.component_learning_rates)
+        super().__post_init__()
+
+
+def as_mapping(name: str, value: dict | str | None) -> dict | None:
+    """A mapping from YAML as it is, one from a flag read as JSON; raises ValueError for anything else."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{name}={value!r} is not JSON ({error}); write it as '{{\"key\": value}}'.") from error
+    if value is not None and not isinstance(value, dict):
+        raise ValueError(f"{name} is a {type(value).__name__}, but a mapping of names to values is needed.")
+    return value
+
+
+def world_config(world: dict | None) -> WorldConfig:
+    """The `WorldConfig` of a recipe's `world`; raises ValueError for an unknown field and names the nearest one."""
+    known = [item.name for item in fields(WorldConfig)]
+    for key in world or {}:
+        if key not in known:
+            raise ValueError(f"world sets {key!r}, which is no field of WorldConfig; {_nearest(key, known)}")
+    return WorldConfig(**(world or {}))
 
 
 def parse(dataclass_types: tuple[type, ...], argv: list[str] | None = None) -> tuple:
@@ -102,7 +143,11 @@ def parse(dataclass_types: tuple[type, ...], argv: list[str] | None = None) -> t
     import sys
 
     argv = list(sys.argv[1:] if argv is None else argv)
+    # `--config=file.yaml` is as good as `--config file.yaml`, but TrlParser knows only the latter.
+    argv = [part for flag in argv for part in (flag.split("=", 1) if flag.startswith("--config=") else [flag])]
     if "--config" in argv:
+        if argv[-1] == "--config":
+            raise ValueError("--config stands without a file; give the path of a recipe's YAML file.")
         _check_keys(Path(argv[argv.index("--config") + 1]), dataclass_types)
     return TrlParser(dataclass_types).parse_args_and_config(argv)
 
@@ -110,15 +155,21 @@ def parse(dataclass_types: tuple[type, ...], argv: list[str] | None = None) -> t
 def _check_keys(path: Path, dataclass_types: tuple[type, ...]) -> None:
     if not path.is_file():
         raise ValueError(f"--config {path} does not exist; give the path of a recipe's YAML file.")
-    content = yaml.safe_load(path.read_text())
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}; mend that line.") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} holds a {type(content).__name__}, but a recipe is a YAML mapping of keys to values.")
     known = {item.name for cls in dataclass_types for item in fields(cls)} | {"env"}
     for key in content:
         if key not in known:
-            nearest = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {nearest[0]!r}?" if nearest else "see `--help` for the keys there are."
-            raise ValueError(f"{path} sets {key!r}, which is no key of this recipe; {hint}")
+            raise ValueError(f"{path} sets {key!r}, which is no key of this recipe; {_nearest(key, known)}")
 
 
-__all__ = ["DataArguments", "ModelArguments", "StageArguments", "parse"]
+def _nearest(key: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(str(key), known, n=1)
+    return f"did you mean {close[0]!r}?" if close else "see `--help` for the keys there are."
+
+
+__all__ = ["DataArguments", "ModelArguments", "StageArguments", "as_mapping", "parse", "world_config"]

@@ -6,7 +6,15 @@ raises.
 
 from collections.abc import Callable, Iterable
 
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging
 
 from ..configuration_nanovlms import NanoVLMsConfig
@@ -29,12 +37,16 @@ def component_of(parameter_name: str) -> str:
     return "language_model"
 
 
+def _check_components(names: Iterable[str]) -> None:
+    unknown = sorted(set(names) - set(COMPONENTS))
+    if unknown:
+        raise ValueError(f"freeze={unknown} names no component; choose from {', '.join(COMPONENTS)}.")
+
+
 def freeze(model: PreTrainedModel, components: Iterable[str]) -> None:
     """Stops the named components from training; raises ValueError for a name that is no component."""
     components = list(components)
-    unknown = sorted(set(components) - set(COMPONENTS))
-    if unknown:
-        raise ValueError(f"freeze={unknown} names no component; choose from {', '.join(COMPONENTS)}.")
+    _check_components(components)
     for name, parameter in model.named_parameters():
         if component_of(name) in components:
             parameter.requires_grad_(False)
@@ -74,6 +86,22 @@ def load_part(part: PreTrainedModel, source: str) -> int:
     return len(ours)
 
 
+@torch.no_grad()
+def _load_head(model: NanoVLMsForConditionalGeneration, source: str) -> None:
+    """The head of a saved decoder, where it is not tied to the embeddings; raises ValueError if it does not fit."""
+    saved, info = AutoModelForCausalLM.from_pretrained(
+        source, output_loading_info=True, dtype=model.lm_head.weight.dtype
+    )
+    head = saved.get_output_embeddings()
+    if head.weight.shape != model.lm_head.weight.shape or head.bias is not None or info["missing_keys"]:
+        raise ValueError(
+            f"{source} has no head that fits: {tuple(head.weight.shape)} with{'out' if head.bias is None else ''} bias, missing "
+            f"{sorted(info['missing_keys'])[:3]}, where {tuple(model.lm_head.weight.shape)} without bias is needed; save the "
+            "decoder as a causal language model, or tie its embeddings."
+        )
+    model.lm_head.weight.copy_(head.weight)
+
+
 def build(
     arguments: ModelArguments, texts: Callable[[], Iterable[str]]
 ) -> tuple[NanoVLMsForConditionalGeneration, NanoVLMsProcessor]:
@@ -86,14 +114,12 @@ def build(
     Raises:
         ValueError: if the arguments name no model or contradict each other, or if weights do not fit.
     """
+    _check_names(arguments)
     if arguments.model_name_or_path:
-        if arguments.preset:
-            raise ValueError(
-                f"preset={arguments.preset!r} and model_name_or_path={arguments.model_name_or_path!r} both name the model; "
-                "give one of them."
-            )
         kwargs = {"attn_implementation": arguments.attn_implementation} if arguments.attn_implementation else {}
-        model = NanoVLMsForConditionalGeneration.from_pretrained(arguments.model_name_or_path, dtype="float32", **kwargs)
+        model = NanoVLMsForConditionalGeneration.from_pretrained(
+            arguments.model_name_or_path, dtype="float32", **kwargs
+        )
         processor = NanoVLMsProcessor.from_pretrained(arguments.model_name_or_path)
     else:
         model, processor = _build_new(arguments, texts)
@@ -103,50 +129,71 @@ def build(
     return model, processor
 
 
+def _check_names(arguments: ModelArguments) -> None:
+    if arguments.model_name_or_path:
+        others = ("preset", "language_model", "connector", "tokenizer_name_or_path", "vocab_size")
+        twice = {name: getattr(arguments, name) for name in others if getattr(arguments, name)}
+        if twice:
+            said = " and ".join(f"{name}={value!r}" for name, value in twice.items())
+            raise ValueError(
+                f"{said} and model_name_or_path={arguments.model_name_or_path!r} both name the model; give one of them."
+            )
+    elif not arguments.preset and not (arguments.vision_tower and arguments.language_model):
+        raise ValueError(
+            "the recipe names no model: give preset, model_name_or_path, or both vision_tower and language_model."
+        )
+    _check_components(arguments.freeze)  # before anything slow
+
+
 def _build_new(arguments: ModelArguments, texts) -> tuple[NanoVLMsForConditionalGeneration, NanoVLMsProcessor]:
     overrides: dict = {"connector": arguments.connector} if arguments.connector else {}
     tokenizer = _tokenizer(arguments, texts)
     if arguments.preset:
         config = preset_config(arguments.preset, vocab_size=len(tokenizer), **overrides)
-    elif arguments.vision_tower and arguments.language_model:
+    else:
         config = NanoVLMsConfig(
             vision_config=AutoConfig.from_pretrained(arguments.vision_tower),
             text_config=AutoConfig.from_pretrained(arguments.language_model),
             **overrides,
         )
-    else:
-        raise ValueError(
-            "the recipe names no model: give preset, model_name_or_path, or both vision_tower and language_model."
-        )
     config.image_token_id = tokenizer.convert_tokens_to_ids("<image>")
-    config.text_config.pad_token_id = tokenizer.pad_token_id
-    config.text_config.eos_token_id = tokenizer.eos_token_id
+    pad = tokenizer.pad_token_id  # may lie outside a loaded decoder's table until that is resized
+    config.text_config.pad_token_id = pad if pad < config.text_config.vocab_size else None
     if arguments.attn_implementation:
         config._attn_implementation = arguments.attn_implementation
     model = NanoVLMsForConditionalGeneration(config)
     if arguments.language_model:
         load_part(model.model.language_model, arguments.language_model)
-        model.tie_weights()
+        if config.tie_word_embeddings:
+            model.tie_weights()
+        else:
+            _load_head(model, arguments.language_model)
         model.resize_token_embeddings(max(len(tokenizer), config.text_config.vocab_size))
     if arguments.vision_tower:
         load_part(model.model.vision_tower, arguments.vision_tower)
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
-    return model, make_processor(config, tokenizer)
+    for holder in (config.text_config, model.generation_config):
+        holder.eos_token_id = tokenizer.eos_token_id
+        holder.pad_token_id = tokenizer.pad_token_id
+    return model, make_processor(config, tokenizer, arguments.vision_tower)
 
 
-def make_processor(config: NanoVLMsConfig, tokenizer: PreTrainedTokenizerBase) -> NanoVLMsProcessor:
-    """The processor that fits a configuration and a tokenizer."""
+def make_processor(
+    config: NanoVLMsConfig, tokenizer: PreTrainedTokenizerBase, vision_tower: str | None = None
+) -> NanoVLMsProcessor:
+    """The processor that fits a configuration and a tokenizer, with the normalisation that a saved tower was trained with."""
     side = config.vision_config.image_size
-    image_processor = NanoVLMsImageProcessor(size={"height": side, "width": side})
+    try:
+        saved = NanoVLMsImageProcessor.get_image_processor_dict(vision_tower)[0] if vision_tower else {}
+    except OSError:  # a tower saved without a processor: ours, mean and deviation 0.5
+        saved = {}
+    normalisation = {name: saved[name] for name in ("image_mean", "image_std") if saved.get(name) is not None}
+    image_processor = NanoVLMsImageProcessor(size={"height": side, "width": side}, **normalisation)
     return NanoVLMsProcessor(image_processor, tokenizer, image_seq_length=config.image_seq_length)
 
 
 def _tokenizer(arguments: ModelArguments, texts) -> PreTrainedTokenizerBase:
     source = arguments.tokenizer_name_or_path or arguments.language_model
     if source is None:
-        if not arguments.preset:
-            raise ValueError("the recipe names no tokenizer and no preset to train one for; give one of them.")
         if arguments.preset not in PRESETS:
             preset_config(arguments.preset)  # raises with the list of presets
         preset = PRESETS[arguments.preset]
@@ -154,7 +201,7 @@ def _tokenizer(arguments: ModelArguments, texts) -> PreTrainedTokenizerBase:
     tokenizer = AutoTokenizer.from_pretrained(source)
     missing = [token for token in SPECIAL_TOKENS[3:] if token not in tokenizer.get_vocab()]
     if missing:
-        tokenizer.add_special_tokens({"additional_special_tokens": missing}, replace_additional_special_tokens=False)
+        tokenizer.add_special_tokens({"extra_special_tokens": missing}, replace_extra_special_tokens=False)
     if "<|end|>" not in tokenizer.get_vocab():
         tokenizer.add_special_tokens({"eos_token": "<|end|>"})
     tokenizer.eos_token = "<|end|>"  # the template ends each turn with it

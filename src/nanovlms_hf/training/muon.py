@@ -49,12 +49,21 @@ class MuonWithAdamW(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.9, 0.98),
         eps: float = 1e-8,
     ):
-        defaults = {"lr": lr, "weight_decay": weight_decay, "momentum": momentum, "betas": betas, "eps": eps, "muon": False}
+        defaults = {
+            "lr": lr,
+            "weight_decay": weight_decay,
+            "momentum": momentum,
+            "betas": betas,
+            "eps": eps,
+            "muon": False,
+        }
         super().__init__(params, defaults)
         for group in self.param_groups:
             flat = [tuple(p.shape) for p in group["params"] if group["muon"] and p.ndim < 2]
             if flat:
-                raise ValueError(f"a Muon group holds parameters of shapes {flat[:3]}; put vectors into an AdamW group.")
+                raise ValueError(
+                    f"a Muon group holds parameters of shapes {flat[:3]}; put vectors into an AdamW group."
+                )
 
     @torch.no_grad()
     def step(self, closure=None):

@@ -1,14 +1,14 @@
 """What a finished stage leaves in its folder, and where a killed one is taken up again."""
 
 import json
+import math
 import platform
 from pathlib import Path
 
 import torch
 import transformers
 import trl
-from transformers import Trainer, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
+from transformers import Trainer, TrainerState, TrainingArguments
 
 from .curves import draw_loss_curve
 
@@ -23,28 +23,58 @@ def checkpoint_to_resume(arguments: TrainingArguments) -> str | None:
     if asked is None or str(asked).lower() in ("", "false", "none"):
         return None
     if str(asked).lower() in ("true", "auto"):
-        folder = Path(arguments.output_dir)
-        return get_last_checkpoint(str(folder)) if folder.is_dir() else None
+        # The trainer writes its state last: a checkpoint without one was cut off half-way.
+        whole = [path.parent for path in Path(arguments.output_dir).glob("checkpoint-*/trainer_state.json")]
+        return str(max(whole, key=lambda path: int(path.name.split("-")[-1]))) if whole else None
     if not Path(asked).is_dir():
-        raise ValueError(f"resume_from_checkpoint={asked} is no folder; give a checkpoint folder, or `auto` for the last one.")
+        raise ValueError(
+            f"resume_from_checkpoint={asked} is no folder; give a checkpoint folder, or `auto` for the last one."
+        )
     return str(asked)
 
 
-def run_summary(trainer: Trainer, seconds: float) -> dict:
+def step_of(checkpoint: str | None) -> int:
+    """The optimizer step that a checkpoint was written at; 0 for none."""
+    return TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json")).global_step if checkpoint else 0
+
+
+def rows_seen(trainer: Trainer, step: int) -> int:
+    """Rows that were trained on up to an optimizer step, all processes together.
+
+    The last step of an epoch may hold fewer rows than a batch; rows that fill up the last batch of several processes are
+    repeats and do not count.
+    """
+    arguments, rows = trainer.args, len(trainer.train_dataset)
+    at_once = arguments.train_batch_size * arguments.world_size
+    batches = rows // at_once if arguments.dataloader_drop_last else math.ceil(rows / at_once)
+    rows = min(rows, batches * at_once)
+    steps_an_epoch = max(math.ceil(batches / arguments.gradient_accumulation_steps), 1)
+    epochs, rest = divmod(step, steps_an_epoch)
+    return epochs * rows + min(rest * at_once * arguments.gradient_accumulation_steps, rows)
+
+
+def run_summary(trainer: Trainer, seconds: float, first_step: int = 0) -> dict:
     """What a training run measured: steps, pictures, time, losses, versions.
 
     Args:
         trainer (`Trainer`): a trainer that has trained.
-        seconds (`float`): wall-clock time of the training.
+        seconds (`float`): wall-clock time of the training, since `first_step`.
+        first_step (`int`, defaults to 0): the step that a resumed run was taken up at.
+
+    Returns:
+        `dict`: `images_seen` counts rows from the very start; `train_seconds` and `images_per_second` are those of the last
+        session when the run was resumed.
     """
     arguments, state = trainer.args, trainer.state
-    rows = state.global_step * arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
+    rows = rows_seen(trainer, state.global_step)
+    fresh = rows - rows_seen(trainer, first_step)
     losses = [row["loss"] for row in state.log_history if "loss" in row]
     return {
         "train_seconds": round(seconds, 1),
         "optimizer_steps": state.global_step,
         "images_seen": rows,
-        "images_per_second": round(rows / seconds, 2) if seconds else None,
+        "images_per_second": round(fresh / seconds, 2) if seconds else None,
+        "resumed_at_step": first_step or None,
         "processes": arguments.world_size,
         "seed": arguments.seed,
         "final_train_loss": losses[-1] if losses else None,
@@ -57,18 +87,19 @@ def run_summary(trainer: Trainer, seconds: float) -> dict:
     }
 
 
-def write_run_files(trainer: Trainer, processor, seconds: float) -> dict:
+def write_run_files(trainer: Trainer, processor, seconds: float, first_step: int = 0) -> dict:
     """Saves model and processor, `training.json` and `loss_curve.png` to `output_dir`.
 
     Args:
         trainer (`Trainer`): a trainer that has trained.
         processor (`ProcessorMixin`): saved beside the model.
-        seconds (`float`): wall-clock time of the training.
+        seconds (`float`): wall-clock time of the training, since `first_step`.
+        first_step (`int`, defaults to 0): the step that a resumed run was taken up at.
 
     Returns:
         `dict`: what stands in `training.json`.
     """
-    summary = run_summary(trainer, seconds)
+    summary = run_summary(trainer, seconds, first_step)
     trainer.save_model(trainer.args.output_dir)
     if trainer.is_world_process_zero():
         folder = Path(trainer.args.output_dir)
@@ -78,4 +109,4 @@ def write_run_files(trainer: Trainer, processor, seconds: float) -> dict:
     return summary
 
 
-__all__ = ["checkpoint_to_resume", "run_summary", "write_run_files"]
+__all__ = ["checkpoint_to_resume", "rows_seen", "run_summary", "step_of", "write_run_files"]

@@ -10,17 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from accelerate import PartialState
-from datasets import Dataset
-from transformers import AutoConfig
+from datasets import Dataset, IterableDataset
+from transformers import AutoConfig, set_seed
 from transformers.utils import logging
 
-from ..data.scenes import WorldConfig
 from ..data.sources import load_sources, split_rows
 from ..data.world import world_dataset, world_texts
 from ..presets import preset_config
-from .arguments import DataArguments, ModelArguments, StageArguments, parse
+from .arguments import DataArguments, ModelArguments, StageArguments, parse, world_config
 from .building import build, describe_model
-from .run_files import checkpoint_to_resume, write_run_files
+from .run_files import checkpoint_to_resume, step_of, write_run_files
 from .trainer import NanoVLMsSFTTrainer, SupervisedCollator
 
 logger = logging.get_logger(__name__)
@@ -35,6 +34,7 @@ def main(argv: list[str] | None = None) -> dict:
 def run(model_arguments: ModelArguments, data_arguments: DataArguments, arguments: StageArguments) -> dict:
     """Trains as the three groups of arguments say; see `main`."""
     train, validation = load_data(data_arguments, _image_size(model_arguments))
+    set_seed(arguments.seed)  # the trainer seeds too, but only after the weights are drawn
     tokenizer_folder = Path(arguments.output_dir) / "tokenizer"
     with PartialState().main_process_first():  # one process trains the tokenizer, the others read what it wrote
         if _needs_tokenizer(model_arguments) and not PartialState().is_main_process:
@@ -51,9 +51,10 @@ def run(model_arguments: ModelArguments, data_arguments: DataArguments, argument
         processing_class=processor,
         data_collator=SupervisedCollator(processor, assistant_only_loss=arguments.assistant_only_loss),
     )
+    checkpoint = checkpoint_to_resume(arguments)
     started = time.time()
-    trainer.train(resume_from_checkpoint=checkpoint_to_resume(arguments))
-    return write_run_files(trainer, processor, time.time() - started)
+    trainer.train(resume_from_checkpoint=checkpoint)
+    return write_run_files(trainer, processor, time.time() - started, step_of(checkpoint))
 
 
 def load_data(arguments: DataArguments, image_size: int) -> tuple[Dataset, Dataset | None]:
@@ -64,7 +65,7 @@ def load_data(arguments: DataArguments, image_size: int) -> tuple[Dataset, Datas
         image_size (`int`): the model's picture size, for drawn pictures.
 
     Raises:
-        ValueError: if the picture world is asked for without `train_rows`, or a source leaves no rows.
+        ValueError: if the picture world is asked for without `train_rows`, or the sources stream or leave no rows.
     """
     if not arguments.sources:
         if not arguments.train_rows:
@@ -73,26 +74,35 @@ def load_data(arguments: DataArguments, image_size: int) -> tuple[Dataset, Datas
             "seed": arguments.world_seed,
             "image_size": arguments.picture_size or image_size,
             "mixture": arguments.mixture,
-            "world": WorldConfig(**(arguments.world or {})),
+            "world": world_config(arguments.world),
         }
-        validation = world_dataset("validation", arguments.validation_rows, **options) if arguments.validation_rows else None
+        validation = (
+            world_dataset("validation", arguments.validation_rows, **options) if arguments.validation_rows else None
+        )
         return world_dataset("train", arguments.train_rows, **options), validation
     rows = load_sources(arguments.sources, seed=arguments.world_seed)
+    if isinstance(rows, IterableDataset):
+        raise ValueError(
+            f"the sources {arguments.sources} stream, but this stage splits and shuffles rows by number; set `streaming: "
+            "false` in them, or `limit` a copy that fits the disk."
+        )
     if len(rows) < 2:
         raise ValueError(f"the sources {arguments.sources} leave {len(rows)} row(s); at least 2 are needed to train.")
-    validation_rows = min(arguments.validation_rows, max(len(rows) // 10, 1))
-    parts = split_rows(rows, validation_rows / len(rows), seed=arguments.world_seed)
-    train = parts["train"]
+    train, validation = rows, None
+    if arguments.validation_rows:
+        share = min(arguments.validation_rows, max(len(rows) // 10, 1)) / len(rows)
+        parts = split_rows(rows, share, seed=arguments.world_seed)
+        train, validation = parts["train"], parts["validation"]
     if arguments.train_rows and arguments.train_rows < len(train):
         train = train.select(range(arguments.train_rows))
-    return train, parts["validation"]
+    return train, validation
 
 
 def texts_of(train: Dataset, arguments: DataArguments) -> Iterator[str]:
     """The words of the training rows, for a tokenizer; pictures are not opened."""
     rows = min(len(train), TOKENIZER_ROWS)
     if not arguments.sources:
-        world = WorldConfig(**(arguments.world or {}))
+        world = world_config(arguments.world)
         yield from world_texts("train", rows, seed=arguments.world_seed, mixture=arguments.mixture, world=world)
         return
     for messages in train.select_columns("messages").select(range(rows))["messages"]:

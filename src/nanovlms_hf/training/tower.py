@@ -36,8 +36,8 @@ class DensePretrainingModel(nn.Module):
             labels: for each task its classes, `(images, patches)`, or `(images,)` for the tasks about the whole picture.
 
         Returns:
-            `dict`: `loss` (with labels), the sum of the tasks' mean cross-entropies, in which background and things weigh
-            the same; and `logits`, a dictionary of `(images, patches, classes)` or `(images, classes)`.
+            `dict`: `loss` (with labels), the sum of the tasks' mean cross-entropies, in which a patch of a thing weighs four
+            times one of the background; and `logits`, a dictionary of `(images, patches, classes)` or `(images, classes)`.
         """
         features = self.vision_tower(pixel_values).last_hidden_state
         if features.ndim == 4:
@@ -55,8 +55,14 @@ class DensePretrainingModel(nn.Module):
 
 
 def _balanced_loss(logits: torch.Tensor, targets: torch.Tensor, kinds: torch.Tensor | None) -> torch.Tensor:
-    """Cross-entropy; with `kinds`, patches of things (kind > 0) weigh four times those of the background."""
-    losses = nn.functional.cross_entropy(logits.flatten(0, -2).float(), targets.flatten(), reduction="none", ignore_index=-100)
+    """Cross-entropy; with `kinds`, patches of things (kind > 0) weigh four times those of the background.
+
+    A patch that a task ignores adds nothing but counts in the mean: a scene weighs the same whether scenes or crowds stand
+    beside it in the batch.
+    """
+    losses = nn.functional.cross_entropy(
+        logits.flatten(0, -2).float(), targets.flatten(), reduction="none", ignore_index=-100
+    )
     if kinds is None:
         return losses.mean()
     weights = torch.where(kinds.flatten() > 0, 1.0, 0.25)

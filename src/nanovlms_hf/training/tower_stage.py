@@ -23,10 +23,10 @@ from ..data.scenes import WorldConfig
 from ..data.world import world_scene
 from ..image_processing_nanovlms import NanoVLMsImageProcessor
 from ..presets import preset_config
-from .arguments import parse
+from .arguments import as_mapping, parse, world_config
 from .curves import draw_loss_curve
 from .muon import MuonWithAdamW, muon_groups
-from .run_files import checkpoint_to_resume, run_summary
+from .run_files import checkpoint_to_resume, run_summary, step_of
 from .tower import DensePretrainingModel, dense_accuracy
 
 logger = logging.get_logger(__name__)
@@ -51,6 +51,14 @@ class TowerArguments:
     crowd_share: float = field(default=0.5, metadata={"help": "Share of crowds among the training pictures."})
     train_rows: int = field(default=10_000, metadata={"help": "Pictures of an epoch."})
     validation_rows: int = field(default=256, metadata={"help": "Held-out pictures."})
+
+    def __post_init__(self):
+        self.world = as_mapping("world", self.world)
+        if min(self.train_rows, self.validation_rows) < 1 or not 0 <= self.crowd_share <= 1:
+            raise ValueError(
+                f"train_rows={self.train_rows}, validation_rows={self.validation_rows}, crowd_share={self.crowd_share}: give "
+                "at least one row of each, and a share from 0 to 1."
+            )
 
 
 @dataclass
@@ -109,10 +117,10 @@ class TowerTrainer(Trainer):
 
     def create_optimizer(self, model=None):
         """Muon with AdamW where `muon_learning_rate` is set, else the usual optimizer."""
-        if self.args.muon_learning_rate is None or self.optimizer is not None:
-            return super().create_optimizer()
+        if not self.args.muon_learning_rate or self.optimizer is not None:
+            return super().create_optimizer(model)
         groups = muon_groups(
-            self.model.named_parameters(),
+            (model or self.model).named_parameters(),
             lr=self.args.learning_rate,
             muon_lr=self.args.muon_learning_rate,
             weight_decay=self.args.weight_decay,
@@ -126,7 +134,9 @@ class TowerTrainer(Trainer):
         self.model.eval()
         rows = [self.eval_dataset[i] for i in range(min(len(self.eval_dataset), 128))]
         batch = self._prepare_inputs(self.data_collator(rows))
-        accuracy = {f"{metric_key_prefix}_{name}_accuracy": value for name, value in dense_accuracy(self.model, batch).items()}
+        accuracy = {
+            f"{metric_key_prefix}_{name}_accuracy": value for name, value in dense_accuracy(self.model, batch).items()
+        }
         self.log(accuracy)
         return metrics | accuracy
 
@@ -147,7 +157,7 @@ def run(arguments: TowerArguments, training: TowerStageArguments) -> dict:
     config = preset_config(arguments.preset)
     vision = config.vision_config
     grid = vision.image_size // vision.patch_size
-    world = WorldConfig(**(arguments.world or {}))
+    world = world_config(arguments.world)
     options = {"seed": arguments.world_seed, "world": world, "image_size": vision.image_size, "grid": grid}
     torch.manual_seed(training.seed)
     model = DensePretrainingModel(vision, config.num_prefix_tokens)
@@ -159,11 +169,12 @@ def run(arguments: TowerArguments, training: TowerStageArguments) -> dict:
         eval_dataset=DenseWorld("validation", arguments.validation_rows, 0.0, **options),
         data_collator=DenseCollator(image_processor),
     )
+    checkpoint = checkpoint_to_resume(training)
     started = time.time()
-    trainer.train(resume_from_checkpoint=checkpoint_to_resume(training))
+    trainer.train(resume_from_checkpoint=checkpoint)
     seconds = time.time() - started
     accuracy = trainer.evaluate()
-    summary = run_summary(trainer, seconds) | {
+    summary = run_summary(trainer, seconds, step_of(checkpoint)) | {
         "accuracy": {task.name: round(accuracy[f"eval_{task.name}_accuracy"], 4) for task in DENSE_TASKS}
     }
     if trainer.is_world_process_zero():

@@ -31,8 +31,12 @@ class SupervisedCollator(DataCollatorForVisionLanguageModeling):
 
 
 def check_supervised(batch: dict[str, torch.Tensor], tokenizer) -> None:
-    """Raises ValueError, with the decoded example, if one of the batch has no label that counts."""
-    supervised = (batch["labels"] != -100).sum(dim=-1)  # (batch,)
+    """Raises ValueError, with the decoded example, if one of the batch has no label that counts.
+
+    The end of a turn is supervised even where the turn has no words: it does not count.
+    """
+    labels = batch["labels"]
+    supervised = ((labels != -100) & (labels != tokenizer.eos_token_id)).sum(dim=-1)  # (batch,)
     silent = (supervised == 0).nonzero().flatten().tolist()
     if not silent:
         return
@@ -58,29 +62,30 @@ class NanoVLMsSFTTrainer(SFTTrainer):
         rates = dict(self.args.component_learning_rates or {})
         muon_rate = self.args.muon_learning_rate
         if self.optimizer is not None or not (rates or muon_rate):
-            return super().create_optimizer()
+            return super().create_optimizer(model)
         if rates and muon_rate:
             raise ValueError("component_learning_rates and muon_learning_rate were both given; give one of them.")
+        model = model or self.model
         if muon_rate:
             decay = self.args.weight_decay
             groups = muon_groups(
-                self.model.named_parameters(), lr=self.args.learning_rate, muon_lr=muon_rate, weight_decay=decay
+                model.named_parameters(), lr=self.args.learning_rate, muon_lr=muon_rate, weight_decay=decay
             )
             self.optimizer = MuonWithAdamW(groups, lr=self.args.learning_rate)
         else:
-            optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
-            self.optimizer = optimizer_class(self._groups_by_component(rates), **options)
+            optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, model)
+            self.optimizer = optimizer_class(self._groups_by_component(model, rates), **options)
         return self.optimizer
 
-    def _groups_by_component(self, rates: dict[str, float]) -> list[dict]:
+    def _groups_by_component(self, model: torch.nn.Module, rates: dict[str, float]) -> list[dict]:
         unknown = sorted(set(rates) - set(COMPONENTS))
         if unknown:
             raise ValueError(
                 f"component_learning_rates names {unknown}, which is no component; choose from {', '.join(COMPONENTS)}."
             )
-        decayed = set(self.get_decay_parameter_names(self.model))
+        decayed = set(self.get_decay_parameter_names(model))
         groups: dict[tuple[str, bool], list] = {}
-        for name, parameter in self.model.named_parameters():
+        for name, parameter in model.named_parameters():
             if parameter.requires_grad:
                 groups.setdefault((component_of(name), name in decayed), []).append(parameter)
         return [
