@@ -29,7 +29,13 @@ VARIANTS: dict[str, list[str]] = {
     "sft-trained-tower": [*MODERN, "--vision_tower", "{output}/tower-muon-crowds", "--freeze"],
     "sft-frozen-tower-adamw": [*MODERN, "--vision_tower", "{output}/tower-muon-crowds", *ADAMW],
     "sft-from-nothing": [*MODERN, "--vision_tower", "", "--freeze"],
-    "sft-nanovlm-mini": [*SFT, "--config", "recipes/nanovlm-mini/sft.yaml", "--mixture", '{"short": 2.0, "naming": 1.0}'],
+    "sft-nanovlm-mini": [
+        *SFT,
+        "--config",
+        "recipes/nanovlm-mini/sft.yaml",
+        "--mixture",
+        '{"short": 2.0, "naming": 1.0}',
+    ],
 }
 
 
@@ -39,7 +45,9 @@ def run_variant(name: str, output: Path, pictures: int) -> dict:
     command = [sys.executable, *flags, "--output_dir", str(output / name), "--use_cpu", "true"]
     subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     summary = json.loads((output / name / "training.json").read_text())
-    result = {key: summary[key] for key in ("images_seen", "train_seconds", "optimizer_steps", "final_train_loss", "seed")}
+    result = {
+        key: summary[key] for key in ("images_seen", "train_seconds", "optimizer_steps", "final_train_loss", "seed")
+    }
     if name.startswith("tower"):
         return result | summary["accuracy"]
     import torch
@@ -64,7 +72,10 @@ def table(results: dict[str, dict], prefix: str) -> str:
         return ""
     columns = list(next(iter(rows.values())))
     lines = ["| variant | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    lines += [f"| {name} | " + " | ".join(str(row.get(column, "")) for column in columns) + " |" for name, row in rows.items()]
+    lines += [
+        f"| {name} | " + " | ".join(str(row.get(column, "")) for column in columns) + " |"
+        for name, row in rows.items()
+    ]
     return "\n".join(lines)
 
 

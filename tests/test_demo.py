@@ -46,7 +46,11 @@ def test_the_last_step_writes_model_metrics_and_report(tmp_path, capsys):
     model, processor = build(ModelArguments(preset="nanovlm-tiny"), lambda: world_texts("train", 100))
     model.save_pretrained(stages / "only")
     processor.save_pretrained(stages / "only")
-    history = {"images_seen": 40, "train_seconds": 2.0, "loss_history": [{"step": 1, "loss": 5.0}, {"step": 2, "loss": 4.0}]}
+    history = {
+        "images_seen": 40,
+        "train_seconds": 2.0,
+        "loss_history": [{"step": 1, "loss": 5.0}, {"step": 2, "loss": 4.0}],
+    }
     (stages / "only" / "training.json").write_text(json.dumps(history))
     config = DemoConfig(str(tmp_path), [{"name": "only"}], pictures=3, style_pictures=2)
     metrics = evaluate_run(config, stages, seconds=4.0)

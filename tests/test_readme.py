@@ -10,7 +10,9 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
 PYTHON = [code for language, code in BLOCKS if language == "python"]
-SHELL = [line for language, code in BLOCKS if language == "bash" for line in re.sub(r"\\\n\s*", " ", code).splitlines()]
+SHELL = [
+    line for language, code in BLOCKS if language == "bash" for line in re.sub(r"\\\n\s*", " ", code).splitlines()
+]
 
 
 @pytest.fixture

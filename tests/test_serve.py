@@ -24,7 +24,9 @@ def test_serve_describes_a_picture(saved, tmp_path):
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "nanovlms_hf.cli", "serve", saved, "--device", "cpu", "--host", "127.0.0.1"]
     environment = os.environ | {"HF_HOME": str(tmp_path / "hub")}
-    server = subprocess.Popen([*command, "--port", str(port)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    server = subprocess.Popen(
+        [*command, "--port", str(port)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+    )
     try:
         wait_for(port, server)
         buffer = io.BytesIO()
@@ -33,7 +35,9 @@ def test_serve_describes_a_picture(saved, tmp_path):
         content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "Describe the picture."}]
         body = {"model": saved, "messages": [{"role": "user", "content": content}], "max_tokens": 4}
         request = urllib.request.Request(
-            f"http://127.0.0.1:{port}/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
+            f"http://127.0.0.1:{port}/v1/chat/completions",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
         )
         answer = json.loads(urllib.request.urlopen(request, timeout=60).read())
         assert answer["choices"][0]["message"]["role"] == "assistant"

@@ -59,7 +59,11 @@ def launch(stage: dict, config: DemoConfig, folder: Path) -> None:
     command += ["--config_file", "recipes/accelerate_configs/cpu.yaml", "--num_processes", str(processes)]
     command += [stage["recipe"], "--config", stage["config"], "--output_dir", str(folder / stage["name"]), *flags]
     # One thread a process: on shared cores two threads make tiny models many times slower.
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "TOKENIZERS_PARALLELISM": "false"}
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "ACCELERATE_USE_CPU": "true",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
     print(f"\n=== {stage['name']}: {' '.join(command[3:])}", flush=True)
     code = subprocess.run(command, env=environment).returncode
     if code:

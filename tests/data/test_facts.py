@@ -14,40 +14,87 @@ def facts(*rows: str) -> set[tuple[str, ...]]:
 
 READINGS = [
     ("A big red cat.", ["kind cat", "size cat:big", "colour cat:red"]),
-    ("The cat is red and the two balls are blue.", ["kind cat", "colour cat:red", "kind ball", "count ball:2", "colour ball:blue"]),
+    (
+        "The cat is red and the two balls are blue.",
+        ["kind cat", "colour cat:red", "kind ball", "count ball:2", "colour ball:blue"],
+    ),
     ("The cat and the dog are red.", ["kind cat", "kind dog", "colour cat:red", "colour dog:red"]),
     ("I see 3 bunnies and a puppy at the seaside.", ["kind rabbit", "count rabbit:3", "kind dog", "setting beach"]),
-    ("A cat is to the left of a ball. It is big.", ["kind cat", "kind ball", "relation cat:left of:ball", "size ball:big"]),
-    ("Next to the small box is a yellow duck.", ["kind box", "size box:small", "kind duck", "colour duck:yellow", "relation duck:next to:box"]),
-    ("There is a red box with a tiny cat in it.", ["kind box", "colour box:red", "kind cat", "size cat:small", "relation cat:in:box"]),
+    (
+        "A cat is to the left of a ball. It is big.",
+        ["kind cat", "kind ball", "relation cat:left of:ball", "size ball:big"],
+    ),
+    (
+        "Next to the small box is a yellow duck.",
+        ["kind box", "size box:small", "kind duck", "colour duck:yellow", "relation duck:next to:box"],
+    ),
+    (
+        "There is a red box with a tiny cat in it.",
+        ["kind box", "colour box:red", "kind cat", "size cat:small", "relation cat:in:box"],
+    ),
     ("The cat has a ball on its left.", ["kind cat", "kind ball", "relation ball:left of:cat"]),
-    ("A running girl in red is on top of the table.", ["kind running girl", "colour running girl:red", "kind table", "relation running girl:on:table"]),
+    (
+        "A running girl in red is on top of the table.",
+        ["kind running girl", "colour running girl:red", "kind table", "relation running girl:on:table"],
+    ),
     ("The girl is running. The girl wears blue.", ["kind running girl", "colour running girl:blue"]),
     ("Two boys who are jumping.", ["kind jumping boy", "count jumping boy:2"]),
     ("A girl.", ["kind girl"]),
     ("A sleeping boy.", ["kind sleeping boy"]),
     ("The baby wears pink.", ["kind sleeping baby", "colour sleeping baby:pink"]),
     ("A jumping kid is here.", ["kind jumping boy"]),
-    ("The girl wears red and the rockets are yellow.", ["kind girl", "colour girl:red", "kind rocket", "colour rocket:yellow"]),
+    (
+        "The girl wears red and the rockets are yellow.",
+        ["kind girl", "colour girl:red", "kind rocket", "colour rocket:yellow"],
+    ),
     ("I see no dog and the cat is not red.", ["kind cat"]),
     ("The cat isn't next to the dog.", ["kind cat", "kind dog"]),
     ("On the left there is a cat, in the middle a dog.", ["kind cat", "kind dog"]),
-    ("The cat is red, and next to the ball is a dog.", ["kind cat", "colour cat:red", "kind ball", "kind dog", "relation dog:next to:ball"]),
-    ("The frog sits on the box and above the ball.", ["kind frog", "kind box", "kind ball", "relation frog:on:box", "relation frog:above:ball"]),
-    ("A frog and a pig stand beside a train.", ["kind frog", "kind pig", "kind train", "relation frog:next to:train", "relation pig:next to:train"]),
+    (
+        "The cat is red, and next to the ball is a dog.",
+        ["kind cat", "colour cat:red", "kind ball", "kind dog", "relation dog:next to:ball"],
+    ),
+    (
+        "The frog sits on the box and above the ball.",
+        ["kind frog", "kind box", "kind ball", "relation frog:on:box", "relation frog:above:ball"],
+    ),
+    (
+        "A frog and a pig stand beside a train.",
+        ["kind frog", "kind pig", "kind train", "relation frog:next to:train", "relation pig:next to:train"],
+    ),
     ("Its colour is green.", []),
     ("There is a kite. Its colour is green.", ["kind kite", "colour kite:green"]),
     ("The big and yellow sun shines.", ["kind sun", "size sun:big", "colour sun:yellow"]),
     ("an ice cream, five ice creams", ["kind ice cream", "count ice cream:5"]),
     ("It is a nice day to play. I like red things. How nice that is!", []),
     ("In the kitchen, the cup is in the box", ["setting kitchen", "kind cup", "kind box", "relation cup:in:box"]),
-    ("We see a big, red cat beside a dog. The dog is left of", ["kind cat", "size cat:big", "colour cat:red", "kind dog", "relation cat:next to:dog"]),
-    ("big red cat, middle left; three blue balls, bottom right; at night", ["kind cat", "size cat:big", "colour cat:red", "kind ball", "count ball:3", "colour ball:blue", "setting night"]),
+    (
+        "We see a big, red cat beside a dog. The dog is left of",
+        ["kind cat", "size cat:big", "colour cat:red", "kind dog", "relation cat:next to:dog"],
+    ),
+    (
+        "big red cat, middle left; three blue balls, bottom right; at night",
+        [
+            "kind cat",
+            "size cat:big",
+            "colour cat:red",
+            "kind ball",
+            "count ball:3",
+            "colour ball:blue",
+            "setting night",
+        ],
+    ),
     ("two two two the of cat red left left ball", ["kind cat", "kind ball"]),
     ("The cat in front of the house is grey.", ["kind cat", "kind house", "colour cat:grey"]),
-    ("Two apples are under the bus. They are green.", ["kind apple", "count apple:2", "kind bus", "colour apple:green", "relation apple:under:bus"]),
+    (
+        "Two apples are under the bus. They are green.",
+        ["kind apple", "count apple:2", "kind bus", "colour apple:green", "relation apple:under:bus"],
+    ),
     ("A bird flies over the sea.", ["kind bird", "setting sea"]),
-    ("A dog is next to two cats. It is red. They are blue.", ["kind dog", "kind cat", "count cat:2", "relation dog:next to:cat", "colour dog:red", "colour cat:blue"]),
+    (
+        "A dog is next to two cats. It is red. They are blue.",
+        ["kind dog", "kind cat", "count cat:2", "relation dog:next to:cat", "colour dog:red", "colour cat:blue"],
+    ),
     ("A dog and a pig are here. They are red.", ["kind dog", "kind pig", "colour dog:red", "colour pig:red"]),
     ("A lion is here.", []),
     ("", []),
@@ -60,7 +107,10 @@ def test_reading(text, expected):
 
 
 def scene_of(*groups: tuple, setting="beach", links=()) -> Scene:
-    made = tuple(Group(kind, colour, size, len(boxes), boxes, (Look(0, False, (0, 0, 0)),) * len(boxes)) for kind, colour, size, boxes in groups)
+    made = tuple(
+        Group(kind, colour, size, len(boxes), boxes, (Look(0, False, (0, 0, 0)),) * len(boxes))
+        for kind, colour, size, boxes in groups
+    )
     return Scene(0, 0, setting, "flat", made, links, tuple(range(len(made))))
 
 
@@ -85,9 +135,16 @@ def test_exact_numbers():
 
 
 def test_any_true_relation_finds_the_link_and_false_ones_do_not():
-    assert ("relation", "cat", "left of", "ball") in score_facts("The balls are right of the cat.", CAT_AND_BALLS).found
+    assert ("relation", "cat", "left of", "ball") in score_facts(
+        "The balls are right of the cat.", CAT_AND_BALLS
+    ).found
     score = score_facts("The cat is above the balls.", CAT_AND_BALLS)
-    assert ("relation", "cat", "above", "ball") in score.false and ("relation", "cat", "left of", "ball") in score.missed
+    assert ("relation", "cat", "above", "ball") in score.false and (
+        "relation",
+        "cat",
+        "left of",
+        "ball",
+    ) in score.missed
 
 
 def test_facts_of_absent_kinds_are_false():
@@ -128,13 +185,32 @@ def test_own_texts_score_high_and_those_of_other_scenes_low():
 def test_corpus_scores_add_up():
     texts = ["A red cat is left of a green ball.", "Two blue balls at the beach."]
     scores = corpus_scores((text, CAT_AND_BALLS) for text in texts)
-    assert scores["colour"] == {"precision": 2 / 3, "recall": 2 / 4, "f1": pytest.approx(4 / 7), "stated": 3, "true": 2, "wanted": 4, "found": 2}
+    assert scores["colour"] == {
+        "precision": 2 / 3,
+        "recall": 2 / 4,
+        "f1": pytest.approx(4 / 7),
+        "stated": 3,
+        "true": 2,
+        "wanted": 4,
+        "found": 2,
+    }
     for column in ("stated", "true", "wanted", "found"):
         assert scores["all"][column] == sum(scores[name][column] for name in scores if name != "all")
 
 
 def test_reader_takes_any_text():
-    for text in ("", "....", "and and and", "left of left of", "in in red red", "it they them its", "1 2 3 4 99999", "\n\t!?", "the", "is is"):
+    for text in (
+        "",
+        "....",
+        "and and and",
+        "left of left of",
+        "in in red red",
+        "it they them its",
+        "1 2 3 4 99999",
+        "\n\t!?",
+        "the",
+        "is is",
+    ):
         read_facts(text)
 
 

@@ -202,7 +202,14 @@ def test_place_words():
 
 
 def test_config_restricts_the_world():
-    config = WorldConfig(kinds=("cat", "ball", "banana"), colours=("red",), settings=["beach"], max_groups=2, max_count=1, mark_sizes=False)
+    config = WorldConfig(
+        kinds=("cat", "ball", "banana"),
+        colours=("red",),
+        settings=["beach"],
+        max_groups=2,
+        max_count=1,
+        mark_sizes=False,
+    )
     for index in range(100):
         scene = make_scene(0, index, config)
         assert scene.setting == "beach" and scene.style in TRAIN_STYLES and len(scene.groups) <= 2
@@ -211,10 +218,19 @@ def test_config_restricts_the_world():
             assert group.colour == (None if group.kind == "banana" else "red")
 
 
-@pytest.mark.parametrize("wrong", [
-    {"styles": ("oil",)}, {"kinds": ()}, {"colours": ("mauve",)}, {"min_groups": 0}, {"min_groups": 3, "max_groups": 2},
-    {"max_count": 6}, {"kinds": ("apple",), "colours": ("blue",)}, {"kinds": ("cat",), "min_groups": 2},
-])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"styles": ("oil",)},
+        {"kinds": ()},
+        {"colours": ("mauve",)},
+        {"min_groups": 0},
+        {"min_groups": 3, "max_groups": 2},
+        {"max_count": 6},
+        {"kinds": ("apple",), "colours": ("blue",)},
+        {"kinds": ("cat",), "min_groups": 2},
+    ],
+)
 def test_wrong_configs_say_what_to_change(wrong):
     with pytest.raises(ValueError, match="choose|allow"):
         WorldConfig(**wrong)

@@ -22,9 +22,15 @@ METRICS = {
     "images_seen": 1_234_000,
     "images_per_second": 183.02,
     "pictures": 256,
-    "facts_precision": 0.9, "facts_recall": 0.8, "facts_f1": 0.8471,
-    "facts_precision_blank": 0.3, "facts_recall_blank": 0.2, "facts_f1_blank": 0.24,
-    "facts_precision_shuffled": 0.2, "facts_recall_shuffled": 0.2, "facts_f1_shuffled": 0.2,
+    "facts_precision": 0.9,
+    "facts_recall": 0.8,
+    "facts_f1": 0.8471,
+    "facts_precision_blank": 0.3,
+    "facts_recall_blank": 0.2,
+    "facts_f1_blank": 0.24,
+    "facts_precision_shuffled": 0.2,
+    "facts_recall_shuffled": 0.2,
+    "facts_f1_shuffled": 0.2,
     "by_type": {"colour": {"precision": 0.75, "recall": 0.5, "f1": 0.6, "stated": 4, "wanted": 6}},
     "by_type_blank": {"colour": {"precision": 0.1, "recall": 0.1, "f1": 0.1}},
 }
@@ -43,7 +49,9 @@ def scene_of(*groups, links=(), setting="beach"):
 @pytest.fixture
 def scene():
     """A big red cat left of two blue balls, at the beach."""
-    return scene_of(group("cat", "red", 1, 0.1, "big"), group("ball", "blue", 2, 0.7), links=(("cat", "left of", "ball"),))
+    return scene_of(
+        group("cat", "red", 1, 0.1, "big"), group("ball", "blue", 2, 0.7), links=(("cat", "left of", "ball"),)
+    )
 
 
 @pytest.fixture
@@ -63,8 +71,10 @@ def report(tmp_path, **changes):
 
 
 def marks(html):
-    return [(kind, unescape(title), words) for kind, title, words in
-            re.findall(r'<mark class="(\w+)" title="([^"]*)">([^<]*)</mark>', html)]
+    return [
+        (kind, unescape(title), words)
+        for kind, title, words in re.findall(r'<mark class="(\w+)" title="([^"]*)">([^<]*)</mark>', html)
+    ]
 
 
 class Balanced(HTMLParser):
@@ -177,7 +187,8 @@ def test_lists_exactly_the_wrong_and_the_missed_facts(scene, tmp_path):
     assert wrong == {wrong_sentence(fact, scene) for fact in score.false}
     assert missed == {fact_sentence(fact, scene) for fact in score.missed}
     assert wrong == {
-        "the cat is blue (it is red)", "there are 3 balls (there are 2)",
+        "the cat is blue (it is red)",
+        "there are 3 balls (there are 2)",
         "the cat is right of the balls (the cat is left of the balls)",
     }
     assert f"F1 {100 * score.f1:.0f}%" in html
@@ -215,7 +226,9 @@ def test_asks_the_network_for_nothing(scene, tmp_path):
     assert not re.search(r"https?://|url\(|@import|<script|<link|<iframe", html)
     parser = Balanced()
     parser.feed(html)
-    sources = [value for _, name, value in parser.attributes if name in ("src", "href", "srcset", "xlink:href", "data")]
+    sources = [
+        value for _, name, value in parser.attributes if name in ("src", "href", "srcset", "xlink:href", "data")
+    ]
     assert len(sources) == 1 and sources[0].startswith("data:image/png;base64,")
     picture = Image.open(io.BytesIO(base64.b64decode(sources[0].split(",")[1])))
     assert picture.size == (8, 6) and picture.getpixel((0, 0)) == (10, 20, 30)
@@ -224,7 +237,14 @@ def test_asks_the_network_for_nothing(scene, tmp_path):
 
 def test_headline_numbers(tmp_path):
     html = report(tmp_path)
-    for words in ("an F1 of 84.7%", "looking is worth 60.7 points", "4.91 million", "4,912,344", "1 h 52 min", "183 a second"):
+    for words in (
+        "an F1 of 84.7%",
+        "looking is worth 60.7 points",
+        "4.91 million",
+        "4,912,344",
+        "1 h 52 min",
+        "183 a second",
+    ):
         assert words in html
     assert [float(width) for width in re.findall(r'style="width:([\d.]+)%"', html)] == [84.7, 24.0, 20.0]
     row = html[html.index(">colours<") :].split("</tr>")[0]
@@ -236,12 +256,17 @@ def test_says_when_nothing_shows_that_the_model_looks(tmp_path):
 
 
 def test_works_with_nothing_measured(scene, tmp_path):
-    html = report(tmp_path, metrics={}, stages=[{}, {"name": "x", "loss_history": []}], samples=[Sample(scene, Image.new("L", (4, 4)))])
+    html = report(
+        tmp_path,
+        metrics={},
+        stages=[{}, {"name": "x", "loss_history": []}],
+        samples=[Sample(scene, Image.new("L", (4, 4)))],
+    )
     assert "not measured" in html and "stage 1" in html
     assert html.count("No losses were recorded.") == 2
     assert "0 of 0 stated facts true" in html and "nothing</em>" in html
     assert "What it says without this picture" not in html
-    assert "nan" not in re.sub("base64,[^\"]*", "", html).lower().replace("nanovlm", "")
+    assert "nan" not in re.sub('base64,[^"]*', "", html).lower().replace("nanovlm", "")
 
 
 def test_shows_the_first_pictures_in_order(scene, tmp_path):
@@ -253,14 +278,21 @@ def test_shows_the_first_pictures_in_order(scene, tmp_path):
 
 def test_same_arguments_same_bytes(scene, people, tmp_path):
     given = {
-        "samples": [sample(scene, "A blue cat and a dog in the sea."), sample(people, "Two dancing girls.", _blank="A cat.")],
+        "samples": [
+            sample(scene, "A blue cat and a dog in the sea."),
+            sample(people, "Two dancing girls.", _blank="A cat."),
+        ],
         "stages": [{"name": "one", "loss_history": [{"step": i, "loss": 9 / i} for i in range(1, 1000)]}],
     }
     assert report(tmp_path, **given) == report(tmp_path, **given)
 
 
 def test_loss_curve_draws_both_losses():
-    history = [{"step": 10, "loss": 4.0}, {"step": 20, "loss": 2.0, "eval_loss": 2.5}, {"step": 30, "eval_loss": float("nan")}]
+    history = [
+        {"step": 10, "loss": 4.0},
+        {"step": 20, "loss": 2.0, "eval_loss": 2.5},
+        {"step": 30, "eval_loss": float("nan")},
+    ]
     svg = loss_curve(history, "stage")
     assert "stage: training loss from 4 at step 10 to 2 at step 20, validation loss from 2.5 at step 20 to 2.5" in svg
     # The scale is even and reaches 4 percent of the span beyond the losses: 46..388 wide, 194 at the bottom, 26 on top.

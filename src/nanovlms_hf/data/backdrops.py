@@ -46,7 +46,10 @@ def _gradient(horizon: float, sky: tuple[Colour, Colour], ground: tuple[Colour, 
 
 def _hills(draw: ImageDraw.ImageDraw, rng: Random, horizon: float, colour: Colour, height: float) -> None:
     phase, waves = rng.uniform(0, 6), rng.uniform(0.8, 1.6)
-    top = [(x, (horizon - height * (0.6 + 0.4 * math.sin(phase + waves * x * 6.3 / _WORK))) * _WORK) for x in range(0, _WORK + 1, 4)]
+    top = [
+        (x, (horizon - height * (0.6 + 0.4 * math.sin(phase + waves * x * 6.3 / _WORK))) * _WORK)
+        for x in range(0, _WORK + 1, 4)
+    ]
     draw.polygon([*top, (_WORK, horizon * _WORK + 1), (0, horizon * _WORK + 1)], fill=colour)
 
 
@@ -83,7 +86,10 @@ def _forest(draw, rng, horizon) -> None:
             draw.rectangle((x, 0, x + wide, horizon * _WORK + 3), fill=shade)
     for x in range(-10, _WORK + 10, 15):
         radius = rng.uniform(16, 24)
-        draw.ellipse((x - radius, -radius - 2, x + radius, radius - 4), fill=_mix((150, 190, 138), (170, 206, 156), rng.random()))
+        draw.ellipse(
+            (x - radius, -radius - 2, x + radius, radius - 4),
+            fill=_mix((150, 190, 138), (170, 206, 156), rng.random()),
+        )
     _tufts(draw, rng, horizon, (122, 156, 92), 24)
 
 
@@ -161,7 +167,10 @@ def _kitchen(draw, rng, horizon) -> None:
     for row in range(5):
         for column in range(8):
             if (row + column) % 2:
-                draw.rectangle((column * 24, horizon * _WORK + row * 18, column * 24 + 24, horizon * _WORK + row * 18 + 18), fill=(230, 208, 182))
+                draw.rectangle(
+                    (column * 24, horizon * _WORK + row * 18, column * 24 + 24, horizon * _WORK + row * 18 + 18),
+                    fill=(230, 208, 182),
+                )
 
 
 def _bedroom(draw, rng, horizon) -> None:
@@ -169,15 +178,26 @@ def _bedroom(draw, rng, horizon) -> None:
         draw.rectangle((x, 0, x + 8, horizon * _WORK), fill=(236, 228, 247))
     x = rng.choice((14, 112))
     draw.rectangle((x, 0.36 * _WORK, x + 8, (horizon + 0.08) * _WORK), fill=(198, 162, 128), outline=(166, 130, 98))
-    draw.rectangle((x + 6, 0.47 * _WORK, x + 66, (horizon + 0.05) * _WORK), fill=(240, 226, 214), outline=(186, 168, 158))
+    draw.rectangle(
+        (x + 6, 0.47 * _WORK, x + 66, (horizon + 0.05) * _WORK), fill=(240, 226, 214), outline=(186, 168, 158)
+    )
     draw.ellipse((x + 10, 0.43 * _WORK, x + 32, 0.53 * _WORK), fill=(250, 250, 250), outline=(196, 186, 190))
     draw.rectangle((0, horizon * _WORK - 3, _WORK, horizon * _WORK), fill=(244, 238, 248))
     draw.ellipse((30, 0.78 * _WORK, 162, 0.97 * _WORK), fill=(214, 196, 214), outline=(196, 176, 200))
 
 
 _DETAILS = {
-    "field": _field, "beach": _beach, "forest": _forest, "farm": _farm, "street": _street, "snow": _snow,
-    "desert": _desert, "night": _night, "sea": _sea, "kitchen": _kitchen, "bedroom": _bedroom,
+    "field": _field,
+    "beach": _beach,
+    "forest": _forest,
+    "farm": _farm,
+    "street": _street,
+    "snow": _snow,
+    "desert": _desert,
+    "night": _night,
+    "sea": _sea,
+    "kitchen": _kitchen,
+    "bedroom": _bedroom,
 }
 
 

@@ -31,8 +31,20 @@ LONG_WORDS, LONG_SENTENCES = (60, 70), (5, 6)
 
 _SHORTEST_OPTIONAL, _LONGEST_OPTIONAL = 3, 13
 
-_LEADS = ("I see", "I can see", "we see", "we can see", "you can see", "you see", "here {is}", "there {is}", "there {is}",
-          "this picture shows", "my picture has", "now I see")
+_LEADS = (
+    "I see",
+    "I can see",
+    "we see",
+    "we can see",
+    "you can see",
+    "you see",
+    "here {is}",
+    "there {is}",
+    "there {is}",
+    "this picture shows",
+    "my picture has",
+    "now I see",
+)
 
 
 def short_description(scene: Scene, rng_or_seed: Random | int | None = None) -> str:
@@ -119,8 +131,12 @@ def _core(scene: Scene, rng: Random, long: bool, tight: bool) -> list[str]:
 
 def _with_setting(scene: Scene, rng: Random, sentences: list[str], apart: bool) -> list[str]:
     phrase = setting_phrase(scene)
+    if sentences[0].endswith((" is", " are")):
+        return [f"{sentences[0]} {phrase}", *sentences[1:]]
     if apart or (rng.random() < 0.12):
-        words = rng.choice((f"we are {phrase}", f"everything is {phrase}", f"this is a day {phrase}", f"all this is {phrase}"))
+        words = rng.choice(
+            (f"we are {phrase}", f"everything is {phrase}", f"this is a day {phrase}", f"all this is {phrase}")
+        )
         if scene.setting == "night":
             words = rng.choice(("it is night", "now it is night", "this is at night"))
         return [*sentences, words] if rng.random() < 0.5 else [words, *sentences]
@@ -132,8 +148,10 @@ def _with_setting(scene: Scene, rng: Random, sentences: list[str], apart: bool) 
     return [first, *sentences[1:]]
 
 
-def _lead(rng: Random, groups: list[Group], phrases: list[str]) -> str:
-    """A sentence that names groups."""
+def _lead(rng: Random, groups: list[Group], phrases: list[str], tight: bool) -> str:
+    """A sentence that names groups; a tight one may end in its verb, for the setting to follow, which saves a word."""
+    if tight and rng.random() < 0.5:
+        return f"{listed(phrases)} {is_are(*groups)}"
     if rng.random() < 0.2:
         return f"{listed(phrases)} {is_are(*groups)} here"
     lead = rng.choice(_LEADS).replace("{is}", is_are(groups[0]))
@@ -154,7 +172,7 @@ _INVERTED_STARTS = ("left", "right", "to the", "above", "over", "on", "under", "
 def _plan_list(scene: Scene, rng: Random, colours: bool, tight: bool):
     """Name everything in one sentence; links follow."""
     groups = list(scene.groups)
-    return [_lead(rng, groups, [full(rng, g, colours, tight) for g in groups])], []
+    return [_lead(rng, groups, [full(rng, g, colours, tight) for g in groups], tight)], []
 
 
 def _link_between(scene: Scene, a: Group, b: Group) -> tuple[str, str, str] | None:
@@ -184,7 +202,7 @@ def _plan_last_linked(scene: Scene, rng: Random, colours: bool, tight: bool):
     groups = list(scene.groups)
     phrases = [full(rng, group, colours, tight) for group in groups]
     words, link = _attach(scene, rng, groups[-1], phrases[-1])
-    return [_lead(rng, groups[:-1], phrases[:-1]), words], [link] if link else []
+    return [_lead(rng, groups[:-1], phrases[:-1], tight), words], [link] if link else []
 
 
 def _attach(scene: Scene, rng: Random, group: Group, phrase: str) -> tuple[str, tuple[str, str, str] | None]:
@@ -221,8 +239,13 @@ def _fill(scene: Scene, rng: Random, core: list[str], words: tuple[int, int], le
     optional = group_sentences(scene, rng, tails=words[0] > 2 * SHORT_WORDS[0])
     optional += [(text, text) for text in rng.sample(INVITATIONS, 12)]
     for _ in range(6):
-        extra = _extras(rng, optional, set(openers), (words[0] - used, words[1] - used),
-                        rng.randint(max(0, lengths[0] - len(core)), lengths[1] - len(core)))
+        extra = _extras(
+            rng,
+            optional,
+            set(openers),
+            (words[0] - used, words[1] - used),
+            rng.randint(max(0, lengths[0] - len(core)), lengths[1] - len(core)),
+        )
         if extra is not None:
             return " ".join([*sentences, *extra])
     return None
@@ -255,5 +278,15 @@ def _extras(
     return chosen if least <= 0 <= most else None
 
 
-__all__ = ["LONG_SENTENCES", "LONG_WORDS", "QA", "SHORT_SENTENCES", "SHORT_WORDS", "group_name", "long_description", "naming",
-           "questions", "short_description"]
+__all__ = [
+    "LONG_SENTENCES",
+    "LONG_WORDS",
+    "QA",
+    "SHORT_SENTENCES",
+    "SHORT_WORDS",
+    "group_name",
+    "long_description",
+    "naming",
+    "questions",
+    "short_description",
+]

@@ -7,21 +7,46 @@ from .scenes import KINDS, Group, Scene
 from .vocabulary import COUNT_WORDS
 
 INVITATIONS = (
-    "How nice that is!", "What fun this is!", "So much fun!", "I like it.", "That is fun.", "What a picture!", "This makes me smile.",
-    "Can you see it?", "Do you see it?", "I like this picture.", "Let us play there.", "We can all play together.",
-    "Do you like it too?", "You may draw it too.", "I want to go there too.", "Can you tell me a story?",
-    "My mum would like this picture.", "Now we can sing a song.", "Would you like to come and play?",
-    "Let us have a good time there.", "Maybe we can go and play there soon.", "Please tell me what you like best about it.",
-    "It makes me want to clap my hands.", "My dad and I want to paint this together.",
-    "Come and tell me a good story about all of this.", "What would you like to do if you were there now?",
-    "Maybe you can draw a picture like this one with me.", "If I could, I would go there and play until it is late.",
-    "That is a good day for us to play and sing together.", "Some day I want to go there with all my good friends.",
+    "How nice that is!",
+    "What fun this is!",
+    "So much fun!",
+    "I like it.",
+    "That is fun.",
+    "What a picture!",
+    "This makes me smile.",
+    "Can you see it?",
+    "Do you see it?",
+    "I like this picture.",
+    "Let us play there.",
+    "We can all play together.",
+    "Do you like it too?",
+    "You may draw it too.",
+    "I want to go there too.",
+    "Can you tell me a story?",
+    "My mum would like this picture.",
+    "Now we can sing a song.",
+    "Would you like to come and play?",
+    "Let us have a good time there.",
+    "Maybe we can go and play there soon.",
+    "Please tell me what you like best about it.",
+    "It makes me want to clap my hands.",
+    "My dad and I want to paint this together.",
+    "Come and tell me a good story about all of this.",
+    "What would you like to do if you were there now?",
+    "Maybe you can draw a picture like this one with me.",
+    "If I could, I would go there and play until it is late.",
+    "That is a good day for us to play and sing together.",
+    "Some day I want to go there with all my good friends.",
 )
 
 
 _TAILS = (
-    ", and I like that", ", and that makes me smile", ", and that is so nice", ", and that is what I like best",
-    ", and you can see that too", ", and that is fun to see",
+    ", and I like that",
+    ", and that makes me smile",
+    ", and that is so nice",
+    ", and that is what I like best",
+    ", and you can see that too",
+    ", and that is fun to see",
 )
 
 
@@ -45,32 +70,44 @@ def group_sentences(scene: Scene, rng: Random, tails: bool = False) -> list[tupl
     if tails:
         ends = list(_TAILS)
         rng.shuffle(ends)
-        plain = [(topic, text) for topic, text in found if text.endswith(".") and topic.startswith(("place", "detail"))]
+        plain = [
+            (topic, text) for topic, text in found if text.endswith(".") and topic.startswith(("place", "detail"))
+        ]
         found += [(topic, text[:-1] + end + ".") for (topic, text), end in zip(plain[::2], ends, strict=False)]
     return found
 
 
 def _place(rng: Random, scene: Scene, group: Group) -> str:
     where, thing = PLACE_PHRASES[scene.place(group.kind)], the(group)
-    return sentence(rng.choice((
-        f"{thing} {is_are(group)} {where}",
-        f"{where} you can find {thing}",
-        f"you can find {thing} {where}",
-        f"search {where} to find {thing}",
-        f"{where} of my picture {is_are(group)} {thing}" if where == "in the middle" else f"{where} we find {thing}",
-    )))
+    return sentence(
+        rng.choice(
+            (
+                f"{thing} {is_are(group)} {where}",
+                f"{where} you can find {thing}",
+                f"you can find {thing} {where}",
+                f"search {where} to find {thing}",
+                f"{where} of my picture {is_are(group)} {thing}"
+                if where == "in the middle"
+                else f"{where} we find {thing}",
+            )
+        )
+    )
 
 
 def _detail(rng: Random, group: Group) -> str:
     kind = KINDS[group.kind]
     if group.count > 1:
         return sentence(rng.choice((f"each {kind.noun} has {kind.detail}", f"every {kind.noun} has {kind.detail}")))
-    return sentence(rng.choice((
-        f"{the(group)} has {kind.detail}",
-        f"see how {the(group)} has {kind.detail}",
-        f"see, the {kind.noun} has {kind.detail}",
-        f"with {kind.detail}, the {kind.noun} is nice to see",
-    )))
+    return sentence(
+        rng.choice(
+            (
+                f"{the(group)} has {kind.detail}",
+                f"see how {the(group)} has {kind.detail}",
+                f"see, the {kind.noun} has {kind.detail}",
+                f"with {kind.detail}, the {kind.noun} is nice to see",
+            )
+        )
+    )
 
 
 def _liking(rng: Random, group: Group) -> str:
@@ -80,7 +117,8 @@ def _liking(rng: Random, group: Group) -> str:
         f"I like {thing} very much",
         f"my eyes like {thing} best",
         f"do you like {thing} too?",
-        f"maybe you would like to have {plain} too" if KINDS[group.kind].group not in ("person", "weather")
+        f"maybe you would like to have {plain} too"
+        if KINDS[group.kind].group not in ("person", "weather")
         else f"maybe you like {thing} just as much as I do",
         f"for me, {thing} {is_are(group)} the best part of this picture",
         f"how would you draw {thing} with your own hands?",

@@ -54,7 +54,8 @@ def is_on(boxes: tuple[Box, ...], kind_b: str, boxes_b: tuple[Box, ...]) -> bool
     surface, inset = b[1] + top * (b[3] - b[1]), KINDS[kind_b].top_inset * (b[2] - b[0])
     left, right = b[0] + inset, b[2] - inset
     return all(
-        abs(box[3] - surface) <= TOUCH and shared(box[0], box[2], left, right) >= 0.75 * (box[2] - box[0]) for box in boxes
+        abs(box[3] - surface) <= TOUCH and shared(box[0], box[2], left, right) >= 0.75 * (box[2] - box[0])
+        for box in boxes
     )
 
 
@@ -80,7 +81,9 @@ def is_beside(a: Box, b: Box) -> bool:
     return shared(a[1], a[3], b[1], b[3]) >= 0.5 * min(a[3] - a[1], b[3] - b[1])
 
 
-def relation_holds(relation: str, kind_a: str, boxes_a: tuple[Box, ...], kind_b: str, boxes_b: tuple[Box, ...]) -> bool:
+def relation_holds(
+    relation: str, kind_a: str, boxes_a: tuple[Box, ...], kind_b: str, boxes_b: tuple[Box, ...]
+) -> bool:
     """Whether "`kind_a` is `relation` `kind_b`" is true.
 
     Args:

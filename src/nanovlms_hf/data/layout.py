@@ -55,7 +55,10 @@ def _shape(rng: Random, group: Placed) -> tuple[Box, ...]:
     """Boxes of the group's instances with the hull's corner at (0, 0)."""
     low, high = SIZE_RANGE[group.size] if group.count == 1 else COUNT_RANGE[group.count]
     size = rng.uniform(low, high)
-    sizes = [_instance(rng, group.kind, size * (rng.uniform(0.95, 1.05) if group.count > 1 else 1.0), pose) for pose in group.poses]
+    sizes = [
+        _instance(rng, group.kind, size * (rng.uniform(0.95, 1.05) if group.count > 1 else 1.0), pose)
+        for pose in group.poses
+    ]
     if group.count == 1:
         width, height = sizes[0]
         return ((0.0, 0.0, width, height),)
@@ -77,7 +80,9 @@ def _heights(group: Placed, height: float) -> tuple[float, float]:
     return max(EDGE, FEET[0] - height), FEET[1] - height
 
 
-def _range_for(rng: Random, relation: str, group: Placed, shape: tuple[Box, ...], other: Placed) -> tuple[float, float] | None:
+def _range_for(
+    rng: Random, relation: str, group: Placed, shape: tuple[Box, ...], other: Placed
+) -> tuple[float, float] | None:
     """A proposed corner for `group` that should make "`group` `relation` `other`" true; None when there is no room."""
     _, _, width, height = hull(shape)
     left, upper, right, lower = other.hull
@@ -230,5 +235,3 @@ def random_poses(rng: Random, kind: Kind, count: int) -> tuple[int, ...]:
 def flies(rng: Random, kind: Kind) -> bool:
     """Whether this time the kind is in the air."""
     return "sky" in kind.places and ("ground" not in kind.places or rng.random() < 0.5)
-
-

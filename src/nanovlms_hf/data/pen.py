@@ -34,7 +34,9 @@ Fill = Role | tuple[int, int, int]
 Points = list[tuple[float, float]]
 
 
-def oval(cx: float, cy: float, rx: float, ry: float, turn: float = 0.0, start: float = 0.0, end: float = 360.0) -> Points:
+def oval(
+    cx: float, cy: float, rx: float, ry: float, turn: float = 0.0, start: float = 0.0, end: float = 360.0
+) -> Points:
     """Points of an ellipse, or of its part from `start` to `end` (degrees, clockwise from the right), turned by `turn`."""
     steps = max(8, int(abs(end - start) / 8))
     cos_turn, sin_turn = math.cos(math.radians(turn)), math.sin(math.radians(turn))
@@ -64,10 +66,12 @@ def smooth(points: Points, closed: bool = True) -> Points:
         p0, p1, p2, p3 = at(i - 1), at(i), at(i + 1), at(i + 2)
         for step in range(8):
             t = step / 8
-            curve.append(tuple(
-                0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t * t + (3 * b - a - 3 * c + d) * t**3)
-                for a, b, c, d in zip(p0, p1, p2, p3, strict=True)
-            ))
+            curve.append(
+                tuple(
+                    0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t * t + (3 * b - a - 3 * c + d) * t**3)
+                    for a, b, c, d in zip(p0, p1, p2, p3, strict=True)
+                )
+            )
     return curve if closed else [*curve, points[-1]]
 
 

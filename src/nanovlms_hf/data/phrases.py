@@ -18,9 +18,14 @@ RELATION_CHOICES = {
     "next to": ("next to", "next to", "beside"),
 }
 PLACE_PHRASES = {
-    "top left": "at the top on the left", "top middle": "at the top in the middle", "top right": "at the top on the right",
-    "middle left": "on the left side", "middle": "in the middle", "middle right": "on the right side",
-    "bottom left": "at the bottom on the left", "bottom middle": "at the bottom in the middle",
+    "top left": "at the top on the left",
+    "top middle": "at the top in the middle",
+    "top right": "at the top on the right",
+    "middle left": "on the left side",
+    "middle": "in the middle",
+    "middle right": "on the right side",
+    "bottom left": "at the bottom on the left",
+    "bottom middle": "at the bottom in the middle",
     "bottom right": "at the bottom on the right",
 }
 

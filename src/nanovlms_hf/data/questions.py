@@ -73,7 +73,9 @@ def _about(rng: Random, scene: Scene, group: Group) -> list[QA]:
 
 def _exists(rng: Random, scene: Scene) -> list[QA]:
     present = rng.choice(scene.groups).kind
-    absent = rng.choice([name for name in KINDS if name not in scene.by_kind and name not in SETTINGS[scene.setting].hides])
+    absent = rng.choice(
+        [name for name in KINDS if name not in scene.by_kind and name not in SETTINGS[scene.setting].hides]
+    )
     return [QA(f"Is there {article(name)}?", answer, "exists") for name, answer in ((present, "yes"), (absent, "no"))]
 
 

@@ -243,8 +243,10 @@ class _Sentence:
         if self._before(position) not in ("and", "comma"):
             return False
         back = position - 1
-        while back >= 0 and self.nodes[back].label in ("and", "comma", "word", "number") and (
-            self.nodes[back].label in ("and", "comma") or self.nodes[back].value in ("then",)
+        while (
+            back >= 0
+            and self.nodes[back].label in ("and", "comma", "word", "number")
+            and (self.nodes[back].label in ("and", "comma") or self.nodes[back].value in ("then",))
         ):
             back -= 1
         return back >= 0 and self.nodes[back].label in ("thing", "pronoun") and bool(self.row)
@@ -310,7 +312,9 @@ class _Sentence:
         back = position - 1
         while back >= 0 and self.nodes[back].label in ("word", "there", "action", "and", "comma", "adjectives"):
             back -= 1
-        verbs = [node for node in self.nodes[max(back, 0) : position] if node.label in ("is", "there", "action", "wear")]
+        verbs = [
+            node for node in self.nodes[max(back, 0) : position] if node.label in ("is", "there", "action", "wear")
+        ]
         singular = bool(verbs) and (not verbs[0].plural if verbs[0].label == "is" else verbs[0].value.endswith("s"))
         return tuple(self.row[-1:] if singular else self.row)
 
@@ -347,7 +351,9 @@ class _Sentence:
 
     def _inverted(self, position: int, after: int) -> bool:
         """Whether the relation stands in front of its subject: "next to the ball is a cat"."""
-        if self._before(position) not in ("", "and", "comma", "word") or (self._before(position) == "word" and self.row):
+        if self._before(position) not in ("", "and", "comma", "word") or (
+            self._before(position) == "word" and self.row
+        ):
             return False
         ahead = [node.label for node in self.nodes[after : after + 4]]
         if self.row:

@@ -258,7 +258,9 @@ def _pick_kinds(rng: Random, config: WorldConfig, setting: Setting, wanted: int)
     return kinds
 
 
-def _attempt(rng: Random, config: WorldConfig, setting: Setting, wanted: int) -> tuple[list[Placed], list[tuple[str, str, str]]]:
+def _attempt(
+    rng: Random, config: WorldConfig, setting: Setting, wanted: int
+) -> tuple[list[Placed], list[tuple[str, str, str]]]:
     placed: list[Placed] = []
     links: list[tuple[str, str, str]] = []
     for kind in _pick_kinds(rng, config, setting, wanted):
@@ -315,6 +317,21 @@ def _number_of_groups(rng: Random, config: WorldConfig) -> int:
 DEFAULT_WORLD = WorldConfig()
 
 __all__ = [
-    "COLOURS", "DEFAULT_WORLD", "HELD_OUT_STYLES", "KINDS", "RELATIONS", "SETTINGS", "SIZES", "STYLES", "TRAIN_STYLES",
-    "Fact", "Group", "Kind", "Look", "Scene", "Setting", "WorldConfig", "make_scene",
+    "COLOURS",
+    "DEFAULT_WORLD",
+    "HELD_OUT_STYLES",
+    "KINDS",
+    "RELATIONS",
+    "SETTINGS",
+    "SIZES",
+    "STYLES",
+    "TRAIN_STYLES",
+    "Fact",
+    "Group",
+    "Kind",
+    "Look",
+    "Scene",
+    "Setting",
+    "WorldConfig",
+    "make_scene",
 ]

@@ -27,8 +27,18 @@ def dog(p: Pen) -> None:
     p.shape(oval(50, 78, 13, 16), LIGHT, outline=False)
     p.shape(smooth([(50, 4), (74, 16), (76, 38), (62, 58), (38, 58), (24, 38), (26, 16)]))
     for side in (-1, 1):
-        p.shape(smooth([(50 + side * 18, 8), (50 + side * 34, 14), (50 + side * 43, 42), (50 + side * 34, 54),
-                        (50 + side * 25, 34)]), DARK)
+        p.shape(
+            smooth(
+                [
+                    (50 + side * 18, 8),
+                    (50 + side * 34, 14),
+                    (50 + side * 43, 42),
+                    (50 + side * 34, 54),
+                    (50 + side * 25, 34),
+                ]
+            ),
+            DARK,
+        )
         p.eye(50 + side * 11, 26, 6)
         p.shape(oval(50 + side * 14, 95, 10, 5))
     p.shape(oval(50, 45, 15, 12), PALE, outline=False)
@@ -131,8 +141,13 @@ def elephant(p: Pen) -> None:
 
 
 def duck(p: Pen) -> None:
-    p.shapes([smooth([(10, 58), (34, 56), (60, 52), (84, 54), (102, 38), (98, 66), (80, 86), (46, 90), (20, 80)]),
-              oval(28, 30, 21, 20), smooth([(16, 40), (42, 38), (44, 64), (16, 66)])])
+    p.shapes(
+        [
+            smooth([(10, 58), (34, 56), (60, 52), (84, 54), (102, 38), (98, 66), (80, 86), (46, 90), (20, 80)]),
+            oval(28, 30, 21, 20),
+            smooth([(16, 40), (42, 38), (44, 64), (16, 66)]),
+        ]
+    )
     p.shape(smooth([(42, 62), (64, 56), (86, 62), (70, 76), (50, 76)]), DARK)
     p.shape(smooth([(12, 28), (-4, 30), (-13, 35), (-4, 40), (12, 41)]), BEAK)
     p.line([(-8, 35), (10, 35)], 1.6)
@@ -196,7 +211,9 @@ def snail(p: Pen) -> None:
     for x in (4, 18):
         p.line([(14, 56), (x - 2, 34)], 3, CREAM, outline=True)
         p.dot(x - 2, 33, 4.5, INK)
-    p.shapes([smooth([(2, 62), (12, 50), (24, 58), (30, 74), (60, 80), (102, 92), (60, 96), (20, 94), (6, 84)])], CREAM)
+    p.shapes(
+        [smooth([(2, 62), (12, 50), (24, 58), (30, 74), (60, 80), (102, 92), (60, 96), (20, 94), (6, 84)])], CREAM
+    )
     p.shape(oval(59, 53, 36, 34))
     spiral = [point for i in range(5) for point in oval(59 - i * 1.2, 54 + i, 30 - 6 * i, 28 - 5.6 * i, 0, 90, 400)]
     p.line(spiral, 4, DARK)
@@ -206,9 +223,13 @@ def snail(p: Pen) -> None:
 
 def butterfly(p: Pen) -> None:
     for side in (-1, 1):
-        p.shape(smooth([(50, 44), (50 + side * 16, 10), (50 + side * 44, 2), (50 + side * 52, 26), (50 + side * 34, 50)]))
-        p.shape(smooth([(50, 52), (50 + side * 32, 52), (50 + side * 42, 72), (50 + side * 28, 92), (50 + side * 8, 74)]),
-                DARK)
+        p.shape(
+            smooth([(50, 44), (50 + side * 16, 10), (50 + side * 44, 2), (50 + side * 52, 26), (50 + side * 34, 50)])
+        )
+        p.shape(
+            smooth([(50, 52), (50 + side * 32, 52), (50 + side * 42, 72), (50 + side * 28, 92), (50 + side * 8, 74)]),
+            DARK,
+        )
         p.shape(oval(50 + side * 33, 24, 10, 10), PALE, outline=False)
         p.shape(oval(50 + side * 25, 69, 7, 8), LIGHT, outline=False)
         p.line(smooth([(50, 24), (50 + side * 5, 8), (50 + side * 14, 0)], closed=False), 2.4, INK)
@@ -218,6 +239,23 @@ def butterfly(p: Pen) -> None:
     p.dot(47.5, 24, 1.8, GOLD), p.dot(52.5, 24, 1.8, GOLD)
 
 
-ANIMALS = {draw.__name__: draw for draw in (
-    cat, dog, rabbit, bear, pig, cow, sheep, elephant, duck, bird, fish, frog, turtle, snail, butterfly,
-)}
+ANIMALS = {
+    draw.__name__: draw
+    for draw in (
+        cat,
+        dog,
+        rabbit,
+        bear,
+        pig,
+        cow,
+        sheep,
+        elephant,
+        duck,
+        bird,
+        fish,
+        frog,
+        turtle,
+        snail,
+        butterfly,
+    )
+}

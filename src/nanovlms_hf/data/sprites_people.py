@@ -14,20 +14,62 @@ def _shoe(p: Pen, x: float, y: float, turn: float = 0.0) -> None:
 
 
 def _girl_head(p: Pen, x: float, y: float, hair, swing: float = 0.0) -> None:
-    p.shape(smooth([(x - 19, y - 6), (x, y - 23), (x + 19, y - 6), (x + 22 + swing, y + 22), (x + 12 + swing, y + 27),
-                    (x - 12 + swing, y + 27), (x - 22 + swing, y + 22)]), hair)
+    p.shape(
+        smooth(
+            [
+                (x - 19, y - 6),
+                (x, y - 23),
+                (x + 19, y - 6),
+                (x + 22 + swing, y + 22),
+                (x + 12 + swing, y + 27),
+                (x - 12 + swing, y + 27),
+                (x - 22 + swing, y + 22),
+            ]
+        ),
+        hair,
+    )
     p.shape(oval(x, y, 17, 17), SKIN)
-    p.shape(smooth([(x - 18, y - 2), (x - 12, y - 17), (x, y - 21), (x + 12, y - 17), (x + 18, y - 2), (x + 8, y - 9),
-                    (x - 8, y - 10)]), hair, outline=False)
-    p.shape([(x + 8, y - 17), (x + 18, y - 24), (x + 19, y - 12)], ROSE), p.shape([(x + 8, y - 17), (x - 1, y - 25), (x, y - 13)], ROSE)
+    p.shape(
+        smooth(
+            [
+                (x - 18, y - 2),
+                (x - 12, y - 17),
+                (x, y - 21),
+                (x + 12, y - 17),
+                (x + 18, y - 2),
+                (x + 8, y - 9),
+                (x - 8, y - 10),
+            ]
+        ),
+        hair,
+        outline=False,
+    )
+    (
+        p.shape([(x + 8, y - 17), (x + 18, y - 24), (x + 19, y - 12)], ROSE),
+        p.shape([(x + 8, y - 17), (x - 1, y - 25), (x, y - 13)], ROSE),
+    )
     _face(p, x, y)
 
 
 def _boy_head(p: Pen, x: float, y: float, hair) -> None:
     p.shapes([oval(x - 17, y + 1, 4, 5), oval(x + 17, y + 1, 4, 5)], SKIN)
     p.shape(oval(x, y, 17, 17), SKIN)
-    p.shape(smooth([(x - 18, y - 1), (x - 17, y - 14), (x - 6, y - 22), (x + 8, y - 21), (x + 17, y - 13), (x + 18, y - 1),
-                    (x + 11, y - 9), (x, y - 11), (x - 11, y - 8)]), hair)
+    p.shape(
+        smooth(
+            [
+                (x - 18, y - 1),
+                (x - 17, y - 14),
+                (x - 6, y - 22),
+                (x + 8, y - 21),
+                (x + 17, y - 13),
+                (x + 18, y - 1),
+                (x + 11, y - 9),
+                (x, y - 11),
+                (x - 11, y - 8),
+            ]
+        ),
+        hair,
+    )
     _face(p, x, y)
 
 
@@ -38,14 +80,35 @@ def _face(p: Pen, x: float, y: float) -> None:
 
 
 def _dress(p: Pen, x: float, top: float, bottom: float, lean: float = 0.0, flare: float = 22.0) -> None:
-    p.shape(smooth([(x - 9 + lean, top), (x + 9 + lean, top), (x + 13, (top + bottom) / 2), (x + flare, bottom - 3),
-                    (x, bottom + 1), (x - flare, bottom - 3), (x - 13, (top + bottom) / 2)]))
+    p.shape(
+        smooth(
+            [
+                (x - 9 + lean, top),
+                (x + 9 + lean, top),
+                (x + 13, (top + bottom) / 2),
+                (x + flare, bottom - 3),
+                (x, bottom + 1),
+                (x - flare, bottom - 3),
+                (x - 13, (top + bottom) / 2),
+            ]
+        )
+    )
     p.line([(x - flare * 0.8, bottom - 5), (x, bottom - 3), (x + flare * 0.8, bottom - 5)], 3, LIGHT)
 
 
 def _shirt(p: Pen, x: float, top: float, bottom: float, lean: float = 0.0) -> None:
-    p.shape(smooth([(x - 12 + lean, top), (x + 12 + lean, top), (x + 15, (top + bottom) / 2), (x + 13, bottom), (x - 13, bottom),
-                    (x - 15, (top + bottom) / 2)]))
+    p.shape(
+        smooth(
+            [
+                (x - 12 + lean, top),
+                (x + 12 + lean, top),
+                (x + 15, (top + bottom) / 2),
+                (x + 13, bottom),
+                (x - 13, bottom),
+                (x - 15, (top + bottom) / 2),
+            ]
+        )
+    )
     p.line([(x - 12 + lean / 2, (top + bottom) / 2), (x + 12 + lean / 2, (top + bottom) / 2)], 4, LIGHT)
 
 
@@ -83,10 +146,26 @@ def reading_girl(p: Pen) -> None:
     p.shapes([smooth([(34, 42), (66, 42), (78, 70), (76, 92), (24, 92), (22, 70)])])
     _girl_head(p, 50, 18, BROWN)
     for side in (-1, 1):
-        p.line(smooth([(50 + side * 22, 54), (50 + side * 32, 68), (50 + side * 26, 76)], closed=False), 9, MAIN, outline=True)
+        p.line(
+            smooth([(50 + side * 22, 54), (50 + side * 32, 68), (50 + side * 26, 76)], closed=False),
+            9,
+            MAIN,
+            outline=True,
+        )
     for side in (-1, 1):
-        p.shape(smooth([(50, 66), (50 + side * 14, 61), (50 + side * 27, 63), (50 + side * 27, 83), (50 + side * 14, 81),
-                        (50, 87)]), WHITE)
+        p.shape(
+            smooth(
+                [
+                    (50, 66),
+                    (50 + side * 14, 61),
+                    (50 + side * 27, 63),
+                    (50 + side * 27, 83),
+                    (50 + side * 14, 81),
+                    (50, 87),
+                ]
+            ),
+            WHITE,
+        )
         for y in (70, 76):
             p.line([(50 + side * 6, y), (50 + side * 21, y - 2)], 1.8, INK)
         p.shape(oval(50 + side * 28, 76, 4.5, 5.5), SKIN)
@@ -95,7 +174,10 @@ def reading_girl(p: Pen) -> None:
 
 def waving_boy(p: Pen) -> None:
     for side in (-1, 1):
-        _limb(p, [(50 + side * 7, 70), (50 + side * 8, 84), (50 + side * 8, 98)], 10, DARK), _shoe(p, 50 + side * 11, 102)
+        (
+            _limb(p, [(50 + side * 7, 70), (50 + side * 8, 84), (50 + side * 8, 98)], 10, DARK),
+            _shoe(p, 50 + side * 11, 102),
+        )
     _limb(p, [(60, 46), (80, 36), (86, 10)], 7), p.shape(oval(87, 5, 7, 8), SKIN)
     for x in (83, 87, 91):
         p.line([(x, 0), (x + (x - 87) * 0.5, -7)], 3.4, SKIN)
@@ -128,7 +210,15 @@ def sleeping_baby(p: Pen) -> None:
     p.shape(box(-8, 86, 108, 94, 4), LIGHT)
 
 
-PEOPLE = {draw.__name__.replace("_", " "): draw for draw in (
-    running_girl, running_boy, dancing_girl, reading_girl, waving_boy, jumping_boy, sleeping_baby,
-)}
-
+PEOPLE = {
+    draw.__name__.replace("_", " "): draw
+    for draw in (
+        running_girl,
+        running_boy,
+        dancing_girl,
+        reading_girl,
+        waving_boy,
+        jumping_boy,
+        sleeping_baby,
+    )
+}

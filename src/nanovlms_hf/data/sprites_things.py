@@ -33,8 +33,16 @@ def _wheel(p: Pen, x: float, y: float, radius: float) -> None:
 
 def ball(p: Pen) -> None:
     p.shape(oval(50, 50, 48, 48))
-    p.shape([*oval(50, 50, 47, 47, 0, 157, 203), *oval(50, 22, 50, 22, 0, 165, 15)[::1], *oval(50, 50, 47, 47, 0, -23, 23),
-             *oval(50, 58, 50, 24, 0, 15, 165)], WHITE, outline=False)
+    p.shape(
+        [
+            *oval(50, 50, 47, 47, 0, 157, 203),
+            *oval(50, 22, 50, 22, 0, 165, 15)[::1],
+            *oval(50, 50, 47, 47, 0, -23, 23),
+            *oval(50, 58, 50, 24, 0, 15, 165),
+        ],
+        WHITE,
+        outline=False,
+    )
     p.shape(oval(32, 20, 10, 6, -35), LIGHT, outline=False)
 
 
@@ -49,7 +57,10 @@ def kite(p: Pen) -> None:
     tail = smooth([(50, 72), (62, 80), (48, 90), (60, 98), (54, 108)], closed=False)
     p.line(tail, 2.2, INK)
     for x, y in ((57, 80), (52, 90), (58, 101)):
-        p.shape([(x, y), (x - 9, y - 5), (x - 9, y + 5)], LIGHT), p.shape([(x, y), (x + 9, y - 5), (x + 9, y + 5)], LIGHT)
+        (
+            p.shape([(x, y), (x - 9, y - 5), (x - 9, y + 5)], LIGHT),
+            p.shape([(x, y), (x + 9, y - 5), (x + 9, y + 5)], LIGHT),
+        )
     p.shape([(50, -10), (88, 26), (50, 74), (12, 26)])
     p.shape([(50, -10), (88, 26), (50, 26)], LIGHT, outline=False)
     p.shape([(50, 26), (50, 74), (12, 26)], DARK, outline=False)
@@ -141,8 +152,14 @@ def bike(p: Pen) -> None:
         for start, end in (((x - 22, 68), (x + 22, 68)), ((x, 46), (x, 90))):
             p.line([start, end], 1.4, GREY)
         p.dot(x, 68, 4, GREY)
-    for points in ([(84, 68), (68, 34), (30, 38), (48, 68), (84, 68)], [(16, 68), (30, 38)], [(48, 68), (68, 34)],
-                   [(16, 68), (48, 68)], [(16, 68), (26, 28)], [(68, 34), (66, 24)]):
+    for points in (
+        [(84, 68), (68, 34), (30, 38), (48, 68), (84, 68)],
+        [(16, 68), (30, 38)],
+        [(48, 68), (68, 34)],
+        [(16, 68), (48, 68)],
+        [(16, 68), (26, 28)],
+        [(68, 34), (66, 24)],
+    ):
         p.line(points, 5.5, MAIN, outline=True)
     p.line([(84, 68), (68, 34), (30, 38), (48, 68), (84, 68)], 5.5, MAIN)
     p.line([(48, 68), (68, 34)], 5.5, MAIN)
@@ -177,22 +194,47 @@ def tractor(p: Pen) -> None:
 def apple(p: Pen) -> None:
     p.line(smooth([(50, 24), (52, 10), (60, 0)], closed=False), 5, WOOD, outline=True)
     p.shape(smooth([(56, 14), (68, -2), (88, 0), (78, 15)]), LEAF)
-    p.shape(smooth([(50, 24), (68, 15), (90, 26), (94, 52), (82, 82), (64, 96), (50, 92), (36, 96), (18, 82), (6, 52),
-                    (10, 26), (32, 15)]))
+    p.shape(
+        smooth(
+            [
+                (50, 24),
+                (68, 15),
+                (90, 26),
+                (94, 52),
+                (82, 82),
+                (64, 96),
+                (50, 92),
+                (36, 96),
+                (18, 82),
+                (6, 52),
+                (10, 26),
+                (32, 15),
+            ]
+        )
+    )
     p.shape(oval(26, 42, 7, 13, 20), LIGHT, outline=False)
 
 
 def banana(p: Pen) -> None:
     yellow = (252, 218, 56)
-    p.shape(smooth([(80, -2), (90, 2), (96, 28), (88, 62), (62, 86), (26, 90), (2, 78), (2, 70), (32, 66), (58, 52),
-                    (74, 28)]), yellow)
+    p.shape(
+        smooth(
+            [(80, -2), (90, 2), (96, 28), (88, 62), (62, 86), (26, 90), (2, 78), (2, 70), (32, 66), (58, 52), (74, 28)]
+        ),
+        yellow,
+    )
     p.line(smooth([(86, 12), (84, 40), (66, 66), (30, 80), (8, 76)], closed=False), 2.6, (214, 168, 40))
     p.shape([(78, -8), (90, -8), (92, 6), (78, 6)], WOOD), p.shape(oval(2, 74, 4, 5), WOOD)
 
 
 def carrot(p: Pen) -> None:
     for tip in ((70, -10), (88, -6), (104, 8), (108, 26)):
-        p.line(smooth([(74, 28), ((74 + tip[0]) / 2 + 3, (28 + tip[1]) / 2 - 3), tip], closed=False), 7, LEAF, outline=True)
+        p.line(
+            smooth([(74, 28), ((74 + tip[0]) / 2 + 3, (28 + tip[1]) / 2 - 3), tip], closed=False),
+            7,
+            LEAF,
+            outline=True,
+        )
     p.shape(smooth([(58, 22), (74, 24), (80, 42), (60, 66), (30, 88), (2, 100), (14, 74), (34, 44)]), (246, 132, 34))
     for start, end in (((50, 34), (60, 44)), ((64, 54), (54, 48)), ((34, 56), (44, 66)), ((24, 76), (32, 80))):
         p.line([start, end], 2.6, (196, 92, 20))
@@ -204,8 +246,22 @@ def cake(p: Pen) -> None:
     p.shape(oval(50, 88, 52, 9), SILVER)
     p.shape([*oval(50, 82, 42, 11, 0, 0, 180), (8, 38), (92, 38)])
     p.line(oval(50, 62, 42, 11, 0, 0, 180), 4, LIGHT)
-    p.shape([*oval(50, 34, 42, 13, 0, 180, 360), (92, 46), (84, 56), (76, 46), (66, 60), (56, 50), (46, 62), (36, 50),
-             (26, 58), (17, 46), (8, 48)], WHITE)
+    p.shape(
+        [
+            *oval(50, 34, 42, 13, 0, 180, 360),
+            (92, 46),
+            (84, 56),
+            (76, 46),
+            (66, 60),
+            (56, 50),
+            (46, 62),
+            (36, 50),
+            (26, 58),
+            (17, 46),
+            (8, 48),
+        ],
+        WHITE,
+    )
     p.line([(50, 26), (50, 30)], 8, ROSE)
     for x, y in ((24, 34), (38, 38), (64, 37), (78, 33)):
         p.dot(x, y, 3.4, MAIN)
@@ -225,8 +281,16 @@ def ice_cream(p: Pen) -> None:
 def tree(p: Pen) -> None:
     p.shape(smooth([(42, 60), (58, 60), (58, 84), (66, 102), (34, 102), (42, 84)]), WOOD)
     p.line([(46, 76), (46, 92)], 2, (112, 72, 42))
-    p.shapes([oval(50, 10, 26, 22), oval(22, 30, 24, 22), oval(78, 30, 24, 22), oval(36, 50, 24, 20), oval(64, 50, 24, 20),
-              oval(50, 34, 30, 26)])
+    p.shapes(
+        [
+            oval(50, 10, 26, 22),
+            oval(22, 30, 24, 22),
+            oval(78, 30, 24, 22),
+            oval(36, 50, 24, 20),
+            oval(64, 50, 24, 20),
+            oval(50, 34, 30, 26),
+        ]
+    )
     for x, y in ((40, 12), (22, 30), (58, 32), (78, 34), (42, 52)):
         p.line(oval(x, y, 8, 7, 0, 10, 150), 3, DARK)
         p.line(oval(x - 2, y - 8, 7, 5, 0, 190, 320), 2.6, LIGHT)
@@ -234,7 +298,10 @@ def tree(p: Pen) -> None:
 
 def flower(p: Pen) -> None:
     p.line([(50, 52), (50, 106)], 6, LEAF, outline=True)
-    p.shape(smooth([(51, 96), (64, 76), (84, 74), (74, 90)]), LEAF), p.shape(smooth([(49, 98), (36, 80), (16, 80), (28, 94)]), LEAF)
+    (
+        p.shape(smooth([(51, 96), (64, 76), (84, 74), (74, 90)]), LEAF),
+        p.shape(smooth([(49, 98), (36, 80), (16, 80), (28, 94)]), LEAF),
+    )
     petals = spokes(50, 30, 25, 0, 6)[::2]
     for x, y in petals:
         p.shape(oval(x, y, 15.5, 15.5))
@@ -292,7 +359,9 @@ def cup(p: Pen) -> None:
 def hat(p: Pen) -> None:
     p.shape(oval(50, 76, 56, 15))
     p.shape([*oval(50, 46, 31, 34, 0, 180, 360), (83, 72), *oval(50, 72, 33, 9, 0, 0, 180)])
-    p.shape([(18, 58), *oval(50, 58, 32, 8, 0, 180, 0), (83, 71), *oval(50, 72, 33, 9, 0, 0, 180)], PALE, outline=False)
+    p.shape(
+        [(18, 58), *oval(50, 58, 32, 8, 0, 180, 0), (83, 71), *oval(50, 72, 33, 9, 0, 0, 180)], PALE, outline=False
+    )
     p.shape([(68, 66), (84, 58), (82, 78)], ROSE), p.shape([(68, 66), (54, 62), (56, 78)], ROSE)
 
 
@@ -309,8 +378,19 @@ def umbrella(p: Pen) -> None:
 def book(p: Pen) -> None:
     p.shape([(-12, 10), (48, 16), (52, 16), (112, 10), (112, 90), (52, 98), (48, 98), (-12, 90)])
     for side in (-1, 1):
-        p.shape(smooth([(50, 24), (50 + side * 26, 16), (50 + side * 47, 19), (50 + side * 47, 77), (50 + side * 26, 75),
-                        (50, 84)]), WHITE)
+        p.shape(
+            smooth(
+                [
+                    (50, 24),
+                    (50 + side * 26, 16),
+                    (50 + side * 47, 19),
+                    (50 + side * 47, 77),
+                    (50 + side * 26, 75),
+                    (50, 84),
+                ]
+            ),
+            WHITE,
+        )
         p.shape(box(50 + side * 25 - 12, 27, 50 + side * 25 + 12, 46, 3), LIGHT, outline=False)
         for y in (54, 63):
             p.line([(50 + side * 11, y + 2), (50 + side * 40, y - 1)], 3, GREY)
@@ -372,9 +452,18 @@ def rainbow(p: Pen) -> None:
 
 
 def cloud(p: Pen) -> None:
-    puffs = [oval(20, 62, 24, 20), oval(46, 44, 27, 26), oval(74, 50, 23, 22), oval(90, 64, 19, 18), box(14, 58, 92, 82, 12)]
+    puffs = [
+        oval(20, 62, 24, 20),
+        oval(46, 44, 27, 26),
+        oval(74, 50, 23, 22),
+        oval(90, 64, 19, 18),
+        box(14, 58, 92, 82, 12),
+    ]
     p.shapes(puffs, (246, 248, 252))
-    p.line(oval(46, 46, 18, 16, 0, 190, 290), 3, (206, 216, 232)), p.line(oval(76, 54, 14, 12, 0, 200, 330), 3, (206, 216, 232))
+    (
+        p.line(oval(46, 46, 18, 16, 0, 190, 290), 3, (206, 216, 232)),
+        p.line(oval(76, 54, 14, 12, 0, 200, 330), 3, (206, 216, 232)),
+    )
     p.line([(18, 76), (86, 76)], 4, (214, 222, 236))
 
 
@@ -384,8 +473,44 @@ def star(p: Pen) -> None:
     p.dot(42, 50, 3.4), p.dot(58, 50, 3.4), p.smile(50, 56, 7)
 
 
-THINGS = {draw.__name__.rstrip("_").replace("_", " "): draw for draw in (
-    ball, balloon, kite, robot, drum, car, bus, train, boat, plane, bike, rocket, tractor, apple, banana, carrot, cake,
-    ice_cream, tree, flower, mushroom, cactus, box_, basket, cup, hat, umbrella, book, chair, table, house, sun, moon,
-    rainbow, cloud, star,
-)}
+THINGS = {
+    draw.__name__.rstrip("_").replace("_", " "): draw
+    for draw in (
+        ball,
+        balloon,
+        kite,
+        robot,
+        drum,
+        car,
+        bus,
+        train,
+        boat,
+        plane,
+        bike,
+        rocket,
+        tractor,
+        apple,
+        banana,
+        carrot,
+        cake,
+        ice_cream,
+        tree,
+        flower,
+        mushroom,
+        cactus,
+        box_,
+        basket,
+        cup,
+        hat,
+        umbrella,
+        book,
+        chair,
+        table,
+        house,
+        sun,
+        moon,
+        rainbow,
+        cloud,
+        star,
+    )
+}

@@ -178,8 +178,17 @@ def _food_and_plants() -> tuple[Kind, ...]:
         Kind("carrot", "carrots", "food", colours=(), detail="leaves at one end", verb="lie"),
         Kind("cake", "cakes", "food", detail="a candle on top", tilts=False),
         Kind("ice cream", "ice creams", "food", detail="a crunchy cone"),
-        Kind("tree", "trees", "plant", colours=("green", "yellow", "orange", "red", "pink"), detail="a thick trunk",
-             scale=1.1, rests=False, tilts=False, verb="grow"),
+        Kind(
+            "tree",
+            "trees",
+            "plant",
+            colours=("green", "yellow", "orange", "red", "pink"),
+            detail="a thick trunk",
+            scale=1.1,
+            rests=False,
+            tilts=False,
+            verb="grow",
+        ),
         Kind("flower", "flowers", "plant", colours=_BRIGHT, detail="petals and a stem", rests=False, verb="grow"),
         Kind("mushroom", "mushrooms", "plant", detail="a round cap with dots", verb="grow"),
         Kind("cactus", "cactuses", "plant", colours=(), detail="two arms with spikes", tilts=False, verb="grow"),
@@ -229,6 +238,10 @@ def _people_and_weather() -> tuple[Kind, ...]:
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        *_animals(), *_toys_and_vehicles(), *_food_and_plants(), *_home(), *_people_and_weather(),
+        *_animals(),
+        *_toys_and_vehicles(),
+        *_food_and_plants(),
+        *_home(),
+        *_people_and_weather(),
     )
 }

@@ -22,8 +22,13 @@ PICTURES_SHOWN = 48
 
 _GIVEN = {"": "the right picture", "_blank": "a blank picture", "_shuffled": "another scene's picture"}
 _TYPE_NAMES = {
-    "all": "all facts", "kind": "kinds of things", "colour": "colours", "size": "sizes", "count": "counts",
-    "relation": "relations", "setting": "settings",
+    "all": "all facts",
+    "kind": "kinds of things",
+    "colour": "colours",
+    "size": "sizes",
+    "count": "counts",
+    "relation": "relations",
+    "setting": "settings",
 }
 _ABSENT = "–"
 _FIRST = ' class="first"'
@@ -123,7 +128,9 @@ def _verdict(metrics: dict) -> str:
     controls = [value for value in controls if _is_number(value)]
     if not _is_number(right):
         return "The facts of the model's words were not measured."
-    said = f"Shown the right picture, the model reaches an F1 of {_percent(right)} on the facts of pictures it never saw"
+    said = (
+        f"Shown the right picture, the model reaches an F1 of {_percent(right)} on the facts of pictures it never saw"
+    )
     if not controls:
         return f"{said}; without controls that does not show whether it looks."
     gain, best = round(100 * right, 1) - round(100 * max(controls), 1), _percent(max(controls))
@@ -148,7 +155,7 @@ def _bars(metrics: dict) -> str:
         '<table class="bars"><caption><strong>Facts told right</strong> <span class="soft">when the model is given …</span>'
         '</caption><thead><tr><td></td><td></td><th scope="col" class="number">F1</th>'
         '<th scope="col" class="number">precision</th><th scope="col" class="number">recall</th></tr></thead>'
-        f'<tbody>{"".join(rows)}</tbody></table>'
+        f"<tbody>{''.join(rows)}</tbody></table>"
         '<p class="soft"><small>Precision: share of what it states that is true. Recall: share of what is true that it '
         "states. F1: their harmonic mean. All three rows are scored against the right scene.</small></p>"
     )
@@ -166,10 +173,20 @@ def _types(metrics: dict) -> str:
     names = [name for name in (*FACT_TYPES, *others, "all") if any(name in table for table in tables.values())]
     if not names:
         return ""
-    rows = "".join(_type_row(name, {condition: table.get(name) or {} for condition, table in tables.items()}) for name in names)
+    rows = "".join(
+        _type_row(name, {condition: table.get(name) or {} for condition, table in tables.items()}) for name in names
+    )
     heads = "".join(
         f'<th scope="col">{head}</th>'
-        for head in ("type of fact", "true facts", "precision", "recall", "F1", "F1, blank picture", "F1, another's picture")
+        for head in (
+            "type of fact",
+            "true facts",
+            "precision",
+            "recall",
+            "F1",
+            "F1, blank picture",
+            "F1, another's picture",
+        )
     )
     return (
         '<h2>By type of fact</h2>\n<div class="card scroll" role="region" tabindex="0" aria-label="Scores by type of fact">'
@@ -220,7 +237,11 @@ def _pictures(samples: Sequence[Sample], scored: int | None) -> str:
     if not samples:
         return ""
     among = f" of the {_whole(scored)} scored" if _is_number(scored) else ""
-    plural = f"The first {len(samples)} held-out pictures{among}" if len(samples) > 1 else f"The first held-out picture{among}"
+    plural = (
+        f"The first {len(samples)} held-out pictures{among}"
+        if len(samples) > 1
+        else f"The first held-out picture{among}"
+    )
     cards = "\n".join(_card(number, sample) for number, sample in enumerate(samples, 1))
     return (
         f"<h2>What it says of pictures it never saw</h2>\n<p>{plural}, in the order of the test set; none was chosen or left out.</p>"
@@ -241,7 +262,7 @@ def _card(number: int, sample: Sample) -> str:
         f'<img src="data:image/png;base64,{picture}" width="{sample.picture.width}" height="{sample.picture.height}" '
         f'alt="Drawing: {escape(naming(scene))}"><div><h3 class="soft"><small>picture {number}</small></h3>'
         f'<div class="f1">F1 {100 * score.f1:.0f}%</div><div class="soft"><small>{len(score.true_positive)} of {stated} stated '
-        f'facts true,<br>{len(score.found)} of {wanted} true facts told</small></div></div></div>'
+        f"facts true,<br>{len(score.found)} of {wanted} true facts told</small></div></div></div>"
         f'<p class="words"><span class="label">the model says</span>{_words(text, sample, score)}</p>{_verdicts(sample, score)}'
         f'<p class="words"><span class="label">true description</span>{escape(short_description(scene))}</p>'
         f"{_controls(sample)}</article>"
@@ -254,8 +275,13 @@ def _words(text: str, sample: Sample, score: FactScore) -> str:
 
 def _verdicts(sample: Sample, score: FactScore) -> str:
     """The exact list of what is wrong and missed."""
-    wrong = [f'<li class="wrong">wrong: {escape(wrong_sentence(fact, sample.scene))}</li>' for fact in in_order(score.false)]
-    missed = [f'<li class="missed">missed: {escape(fact_sentence(fact, sample.scene))}</li>' for fact in in_order(score.missed)]
+    wrong = [
+        f'<li class="wrong">wrong: {escape(wrong_sentence(fact, sample.scene))}</li>' for fact in in_order(score.false)
+    ]
+    missed = [
+        f'<li class="missed">missed: {escape(fact_sentence(fact, sample.scene))}</li>'
+        for fact in in_order(score.missed)
+    ]
     if not wrong and not missed:
         return '<ul class="facts"><li class="none">nothing wrong, nothing missed</li></ul>'
     return f'<ul class="facts">{"".join([*wrong, *missed])}</ul>'

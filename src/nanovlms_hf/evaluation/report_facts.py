@@ -103,7 +103,11 @@ def truth_instead(fact: Fact, scene: Scene) -> str:
     others = [_meant(kind, scene) for kind in named]
     absent = [kind for kind, group in zip(named, others, strict=True) if group is None]
     if absent:
-        return "there is none" if label in ("kind", "count") else "there is " + " and ".join(f"no {kind}" for kind in absent)
+        return (
+            "there is none"
+            if label in ("kind", "count")
+            else "there is " + " and ".join(f"no {kind}" for kind in absent)
+        )
     renamed = [group for kind, group in zip(named, others, strict=True) if group.kind != kind]
     if renamed:
         return " and ".join(fact_sentence(("kind", group.kind), scene) for group in renamed)
