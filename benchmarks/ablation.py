@@ -1,6 +1,6 @@
 """What makes a tiny model see: the runs behind the tables of docs/log.md.
 
-    python benchmarks/ablation.py --output runs/ablation [--only tower-adamw-scenes sft-frozen-tower ...]
+    python benchmarks/ablation.py --output runs/ablation [--only tower-muon-crowds sft-frozen-tower ...]
 
 Each variant is one recipe with other flags, trained in one process on one thread; results go to one JSON, and a table is
 printed. A variant already in the JSON is not run again.
@@ -13,21 +13,33 @@ import subprocess
 import sys
 from pathlib import Path
 
-TOWER = ["recipes/pretrain_tower.py", "--config", "recipes/nanovlm-mini-modern/1_tower.yaml", "--train_rows", "12800"]
+TOWER = ["recipes/pretrain_tower.py", "--config", "recipes/nanovlm-mini-modern/1_tower.yaml", "--train_rows", "9600"]
 TOWER += ["--per_device_train_batch_size", "16", "--eval_steps", "200"]
 SFT = ["recipes/sft.py", "--train_rows", "6400", "--per_device_train_batch_size", "32", "--num_train_epochs", "1"]
 SFT += ["--eval_strategy", "no", "--save_strategy", "no", "--load_best_model_at_end", "false"]
 MODERN = [*SFT, "--config", "recipes/nanovlm-mini-modern/2_sft.yaml"]
 ADAMW = ["--muon_learning_rate", "0"]
 
+FROZEN = [*MODERN, "--vision_tower", "{output}/tower-muon-crowds"]
+GPT2 = {"model_type": "gpt2", "n_embd": 128, "n_layer": 4, "n_head": 4, "n_positions": 1024, "initializer_range": 0.04}
+GPT2 |= {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0, "tie_word_embeddings": True}
+LLAMA = {"model_type": "llama", "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 4}
+LLAMA |= {
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "max_position_embeddings": 1024,
+    "initializer_range": 0.04,
+}
+LLAMA |= {"tie_word_embeddings": True}
+
 VARIANTS: dict[str, list[str]] = {
     "tower-adamw-scenes": [*TOWER, *ADAMW, "--crowd_share", "0"],
     "tower-adamw-crowds": [*TOWER, *ADAMW],
     "tower-muon-scenes": [*TOWER, "--crowd_share", "0"],
     "tower-muon-crowds": TOWER,
-    "sft-frozen-tower": [*MODERN, "--vision_tower", "{output}/tower-muon-crowds"],
-    "sft-trained-tower": [*MODERN, "--vision_tower", "{output}/tower-muon-crowds", "--freeze"],
-    "sft-frozen-tower-adamw": [*MODERN, "--vision_tower", "{output}/tower-muon-crowds", *ADAMW],
+    "sft-frozen-tower": FROZEN,
+    "sft-gpt2-decoder": [*FROZEN, "--overrides", json.dumps({"text_config": GPT2})],
+    "sft-no-qk-norm": [*FROZEN, "--overrides", json.dumps({"text_config": LLAMA})],
     "sft-from-nothing": [*MODERN, "--vision_tower", "", "--freeze"],
     "sft-nanovlm-mini": [
         *SFT,

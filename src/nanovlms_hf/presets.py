@@ -206,8 +206,10 @@ def preset_config(name: str, vocab_size: int | None = None, **overrides) -> Nano
     if name not in PRESETS:
         raise ValueError(f"{name!r} is not a preset; choose one of {', '.join(PRESETS)}.")
     preset = PRESETS[name]
-    vision = deepcopy(preset.vision) | overrides.pop("vision_config", {})
-    text = deepcopy(preset.text) | overrides.pop("text_config", {})
+    vision, text = overrides.pop("vision_config", {}), overrides.pop("text_config", {})
+    # Another kind of tower or decoder has fields of its own: the preset's would mean nothing to it.
+    vision = vision if "model_type" in vision else deepcopy(preset.vision) | vision
+    text = dict(text) if "model_type" in text else deepcopy(preset.text) | text
     text["vocab_size"] = vocab_size or preset.vocab_size
     # The ids that `tokenization.py` gives its special tokens; GPT-2's own defaults lie outside a small vocabulary.
     text |= {"pad_token_id": 0, "bos_token_id": None, "eos_token_id": 1}

@@ -7,7 +7,7 @@ descriptions.
 
 from random import Random
 
-from .scenes import COLOURS, DEFAULT_WORLD, KINDS, Group, Look, Scene, WorldConfig
+from .scenes import DEFAULT_WORLD, KINDS, Group, Look, Scene, WorldConfig, tint_of
 from .sprites import POSES, aspect
 
 
@@ -40,17 +40,12 @@ def make_crowd(seed: int, index: int, config: WorldConfig = DEFAULT_WORLD, colum
         x = (cell % columns + rng.uniform(0.2, 0.8)) / columns - width / 2
         y = (cell // columns + rng.uniform(0.2, 0.8)) / columns - height / 2
         x, y = min(max(x, 0.0), 1.0 - width), min(max(y, 0.0), 1.0 - height)
-        tint = (128, 128, 128) if colour is None else _tint(rng, colour)
+        tint = tint_of(rng, colour)
         look = Look(pose, rng.random() < 0.5 and kind.name != "book", tint)
         groups.append(Group(kind.name, colour, None, 1, ((x, y, x + width, y + height),), (look,)))
     order = list(range(len(groups)))
     rng.shuffle(order)
     return Scene(seed, index, rng.choice(config.settings), rng.choice(config.styles), tuple(groups), (), tuple(order))
-
-
-def _tint(rng: Random, colour: str) -> tuple[int, int, int]:
-    gain = rng.uniform(0.93, 1.06)
-    return tuple(max(0, min(255, round(channel * gain + rng.uniform(-9, 9)))) for channel in COLOURS[colour])
 
 
 __all__ = ["make_crowd"]

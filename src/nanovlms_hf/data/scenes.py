@@ -217,7 +217,8 @@ def _fits(kind: Kind, setting: Setting) -> bool:
     return "sky" in kind.places or setting.ground in kind.places
 
 
-def _tint(rng: Random, colour: str | None) -> tuple[int, int, int]:
+def tint_of(rng: Random, colour: str | None) -> tuple[int, int, int]:
+    """The exact (r, g, b) that a colour name is drawn in this time; None for things of natural colour."""
     if colour is None:
         return (128, 128, 128)
     gain = rng.uniform(0.93, 1.06)
@@ -237,7 +238,7 @@ def _draft(rng: Random, config: WorldConfig, kind: Kind, setting: Setting) -> Pl
 
 def _finish(rng: Random, draft: Placed, colours: tuple[str, ...]) -> Group:
     colour = rng.choice(colours) if colours else None
-    tint = _tint(rng, colour)
+    tint = tint_of(rng, colour)
     may_flip = draft.kind.name not in ("book",)
     looks = tuple(Look(pose, may_flip and rng.random() < 0.5, tint) for pose in draft.poses)
     return Group(draft.kind.name, colour, draft.size, draft.count, draft.boxes, looks)
@@ -334,4 +335,5 @@ __all__ = [
     "Setting",
     "WorldConfig",
     "make_scene",
+    "tint_of",
 ]

@@ -27,6 +27,8 @@ class ModelArguments:
             whose shape) the model takes.
         language_model (`str`, *optional*): a saved causal language model, local or on the Hub, likewise.
         connector (`str`, *optional*): connector to use instead of the preset's.
+        overrides (`dict`, *optional*): fields of `NanoVLMsConfig` laid over the preset's, such as
+            `{"image_tokens": "all", "text_config": {"num_hidden_layers": 2}}`.
         tokenizer_name_or_path (`str`, *optional*): a saved tokenizer; otherwise the model's own, or one trained on the text.
         vocab_size (`int`, *optional*): size of a tokenizer trained on the text; the preset's when not given.
         freeze (`list[str]`): components that do not train, of `vision_tower`, `connector`, `language_model`.
@@ -38,12 +40,14 @@ class ModelArguments:
     vision_tower: str | None = field(default=None, metadata={"help": "Saved vision tower to start from."})
     language_model: str | None = field(default=None, metadata={"help": "Saved causal language model to start from."})
     connector: str | None = field(default=None, metadata={"help": "Connector in place of the preset's."})
+    overrides: dict[str, Any] | str | None = field(default=None, metadata={"help": "Fields laid over the preset's."})
     tokenizer_name_or_path: str | None = field(default=None, metadata={"help": "Saved tokenizer to use."})
     vocab_size: int | None = field(default=None, metadata={"help": "Size of a tokenizer trained on the text."})
     freeze: list[str] = field(default_factory=list, metadata={"help": "Components that do not train."})
     attn_implementation: str | None = field(default=None, metadata={"help": "Attention implementation."})
 
     def __post_init__(self):
+        self.overrides = as_mapping("overrides", self.overrides)
         if isinstance(self.freeze, str):  # `freeze: vision_tower` in a YAML file
             self.freeze = [self.freeze]
 

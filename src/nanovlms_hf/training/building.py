@@ -131,7 +131,7 @@ def build(
 
 def _check_names(arguments: ModelArguments) -> None:
     if arguments.model_name_or_path:
-        others = ("preset", "language_model", "connector", "tokenizer_name_or_path", "vocab_size")
+        others = ("preset", "language_model", "connector", "overrides", "tokenizer_name_or_path", "vocab_size")
         twice = {name: getattr(arguments, name) for name in others if getattr(arguments, name)}
         if twice:
             said = " and ".join(f"{name}={value!r}" for name, value in twice.items())
@@ -146,7 +146,9 @@ def _check_names(arguments: ModelArguments) -> None:
 
 
 def _build_new(arguments: ModelArguments, texts) -> tuple[NanoVLMsForConditionalGeneration, NanoVLMsProcessor]:
-    overrides: dict = {"connector": arguments.connector} if arguments.connector else {}
+    overrides = dict(arguments.overrides or {})
+    if arguments.connector:
+        overrides["connector"] = arguments.connector
     tokenizer = _tokenizer(arguments, texts)
     if arguments.preset:
         config = preset_config(arguments.preset, vocab_size=len(tokenizer), **overrides)

@@ -74,6 +74,7 @@ class TowerStageArguments(TrainingArguments):
 
     label_names: list[str] | None = field(default_factory=lambda: [task.name for task in DENSE_TASKS])
     remove_unused_columns: bool = field(default=False, metadata={"help": "Rows are pictures, not model inputs."})
+    ddp_find_unused_parameters: bool | None = field(default=False, metadata={"help": "Every head is always used."})
     report_to: None | str | list[str] = field(default="none", metadata={"help": "Trackers."})
 
 
