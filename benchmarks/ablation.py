@@ -40,7 +40,7 @@ VARIANTS: dict[str, list[str]] = {
     "sft-frozen-tower": FROZEN,
     "sft-gpt2-decoder": [*FROZEN, "--overrides", json.dumps({"text_config": GPT2})],
     "sft-no-qk-norm": [*FROZEN, "--overrides", json.dumps({"text_config": LLAMA})],
-    "sft-from-nothing": [*MODERN, "--vision_tower", "", "--freeze"],
+    "sft-from-nothing": [*MODERN, "--vision_tower", "", "--freeze", "none"],
     "sft-nanovlm-mini": [
         *SFT,
         "--config",

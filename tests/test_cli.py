@@ -1,5 +1,8 @@
 """The `nanovlms` command: what it prints, and one sentence where something is wrong."""
 
+import json
+from pathlib import Path
+
 import pytest
 from PIL import Image
 from small_models import build_model, picture
@@ -93,6 +96,20 @@ def test_a_model_folder_without_weights(fails, saved, photo, tmp_path):
     assert "empty holds no configuration (config.json) and no weights" in said
 
 
+def test_a_damaged_file_of_weights(fails, saved, photo):
+    path = Path(saved) / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-50])
+    assert "model.safetensors cannot be read as safetensors" in fails("describe", photo, "--model", saved)
+
+
+def test_a_configuration_that_cannot_be_built(fails, photo, tmp_path):
+    build_model("modern").save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["text_config"]["num_hidden_layers"] = 5
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert "text_config makes no qwen3 configuration" in fails("describe", photo, "--model", str(tmp_path))
+
+
 def test_weights_that_do_not_match_the_configuration(fails, saved, photo):
     build_model("patches", connector="mlp").config.save_pretrained(saved)
     said = fails("describe", photo, "--model", saved)
@@ -105,7 +122,24 @@ def test_a_model_without_its_processor(fails, photo, tmp_path):
 
 
 def test_a_model_that_the_hub_cannot_give(fails, photo):
-    assert "no-such-model" in fails("describe", photo, "--model", "nobody/no-such-model")
+    for name in ("nobody/no-such-model", "nosuch"):
+        said = fails("describe", photo, "--model", name)
+        assert f"--model {name} is no such folder, and no repository of the Hub that is in the local cache" in said
+    assert "is a file, but a folder is needed" in fails("describe", photo, "--model", photo)
+
+
+def test_a_hub_that_cannot_be_reached_is_asked_once(fails, photo, monkeypatch):
+    asked = []
+
+    def unreachable(self, name, **_):
+        asked.append(name)
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr("nanovlms_hf.locating.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", unreachable)
+    said = fails("describe", photo, "--model", "nobody/no-such-model")
+    assert "is no such folder, and if it is a repository of the Hub, the Hub cannot be reached (no route)" in said
+    assert asked == ["nobody/no-such-model"]
 
 
 def test_sheet_draws_pictures_and_prints_their_texts(tmp_path, capsys):

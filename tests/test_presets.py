@@ -99,7 +99,9 @@ def test_the_table_shows_each_preset_beside_the_paper(counts):
         assert [f"{counts[name][part]:,}" for part in ("encoder", "connector", "decoder")] == row.split()[2:5]
         if name in TABLE_2:
             assert row.endswith(f"M, {' / '.join(map(str, TABLE_2[name]))} %")
-            assert any(line.startswith(f"{name}: largest gap to Table 2 is") for line in lines)
+            note = next(line for line in lines if line.startswith(f"{name}: largest gap to Table 2 is"))
+            total = f"{counts[name]['total'] / 1e6:.2f} M parameters here against the paper's"
+            assert f'{total} "{PRESETS[name].paper_total}"' in note
     # Columns stand below their heads, and the paper's row that does not add up is named.
     column = lines[0].index("paper")
     assert [line[column:].split(",")[0] for line in lines[2:] if line.endswith(" %")] == ["5 M", "16 M", "25 M"]

@@ -48,10 +48,11 @@ def _run_describe(arguments) -> None:
 
     from .data.pictures import open_picture
     from .evaluation.describing import describe_pictures
+    from .locating import check_source
 
     pictures = [open_picture(path, f"the picture {path}") for path in arguments.picture]
     folder = Path(arguments.model)
-    if not folder.is_dir() and arguments.model.startswith(("runs/", "./", "/", "..")):
+    if not folder.exists() and arguments.model.startswith(("runs/", "./", "/", "..")):
         raise ValueError(
             f"--model {arguments.model} is no directory; train one with `make demo`, or name another model."
         )
@@ -61,6 +62,7 @@ def _run_describe(arguments) -> None:
         raise ValueError(
             f"--model {arguments.model} holds no {' and no '.join(absent)}; name the folder that a finished stage wrote."
         )
+    check_source("--model", arguments.model)
     try:
         model = AutoModelForImageTextToText.from_pretrained(arguments.model, dtype="float32")
         processor = AutoProcessor.from_pretrained(arguments.model)

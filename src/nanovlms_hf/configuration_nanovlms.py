@@ -7,7 +7,9 @@ backbone of transformers; the decoder is any causal language model of transforme
 This file imports torch-free transformers code only, so that it runs alone from a Hub repository.
 """
 
-from transformers import AutoConfig
+from huggingface_hub.errors import StrictDataclassError
+from transformers import CONFIG_MAPPING, AutoConfig
+from transformers import __version__ as transformers_version
 from transformers.configuration_utils import PreTrainedConfig
 
 # Tokens that stand before the patch grid in the output of a backbone, where the configuration does not say so itself.
@@ -235,6 +237,22 @@ class NanoVLMsConfig(PreTrainedConfig):
         self.initializer_range = initializer_range
         super().__init__(tie_word_embeddings=tie_word_embeddings, **kwargs)
 
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path, **kwargs):
+        """As transformers' own; a configuration that cannot be built raises ValueError with the folder it stands in."""
+        try:
+            return super().from_pretrained(pretrained_model_name_or_path, **kwargs)
+        except ValueError as error:
+            raise _with_source(error, pretrained_model_name_or_path) from error
+
+    @classmethod
+    def from_dict(cls, config_dict, **kwargs):
+        """As transformers' own; the Auto classes come in here and hand the folder over as `name_or_path`."""
+        try:
+            return super().from_dict(config_dict, **kwargs)
+        except ValueError as error:
+            raise _with_source(error, kwargs.get("name_or_path")) from error
+
     @property
     def vision_hidden_size(self) -> int:
         """Width of the tower's features (SAM-like towers name it `output_channels`)."""
@@ -267,6 +285,12 @@ class NanoVLMsConfig(PreTrainedConfig):
         return grid * grid + (self.num_prefix_tokens if self.image_tokens == "all" else 0)
 
 
+def _with_source(error: ValueError, source) -> ValueError:
+    if not source or str(source) in str(error):
+        return error
+    return ValueError(f"the configuration in {source} cannot be used: {error}")
+
+
 def _sub_config(value, default_type: str, key: str) -> PreTrainedConfig:
     if isinstance(value, PreTrainedConfig):
         return value
@@ -276,7 +300,18 @@ def _sub_config(value, default_type: str, key: str) -> PreTrainedConfig:
     model_type = fields.pop("model_type", default_type)
     if model_type == NanoVLMsVisionConfig.model_type:
         return NanoVLMsVisionConfig(**fields)
-    return AutoConfig.for_model(model_type, **fields)
+    if model_type not in CONFIG_MAPPING:
+        raise ValueError(
+            f"{key} has model_type={model_type!r}, which transformers {transformers_version} does not know; correct the name, or "
+            "install the version or package that brings it."
+        )
+    try:
+        return AutoConfig.for_model(model_type, **fields)
+    except StrictDataclassError as error:  # no ValueError: callers would show a traceback
+        raise ValueError(
+            f"{key} makes no {model_type} configuration ({' '.join(str(error).split())}); change the fields that contradict "
+            "each other, or take the whole configuration from one saved model."
+        ) from error
 
 
 def _count_prefix_tokens(vision_config) -> int:

@@ -57,6 +57,7 @@ def launch(stage: dict, config: DemoConfig, folder: Path) -> None:
         flags += ["--gradient_accumulation_steps", str(config.processes // processes)]
     command = [sys.executable, "-m", "accelerate.commands.launch"]
     command += ["--config_file", "recipes/accelerate_configs/cpu.yaml", "--num_processes", str(processes)]
+    command += ["--main_process_port", "0"]  # any free port
     command += [stage["recipe"], "--config", stage["config"], "--output_dir", str(folder / stage["name"]), *flags]
     # One thread a process: on shared cores two threads make tiny models many times slower.
     environment = os.environ | {

@@ -64,6 +64,15 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
+def _is_path(source) -> bool:
+    """Whether a name was meant as a path; what is neither path nor address is base64, which has no dot and is not short."""
+    if isinstance(source, os.PathLike):
+        return True
+    if source.startswith(("http://", "https://", "data:")):
+        return False
+    return "." in source or len(source) < 64
+
+
 class NanoVLMsImageProcessor(PilBackend):
     """Resizes, rescales and normalises pictures for a nanovlms model.
 
@@ -109,6 +118,8 @@ class NanoVLMsImageProcessor(PilBackend):
                 # transformers' load_image would convert to RGB before the mode can be read
                 with Image.open(source) as image:
                     return to_rgb(image)
+            if _is_path(source):
+                raise FileNotFoundError("there is no such file")
             return load_image(str(source))
         except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
             raise ValueError(

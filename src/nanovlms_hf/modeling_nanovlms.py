@@ -9,14 +9,17 @@ Worth knowing:
 - A picture's features replace its placeholder tokens one for one; a mismatch raises, nothing is dropped.
 
 Method names and the shape of the outputs follow transformers' Llava so that every tool that knows one knows this.
-This file imports torch, transformers and its sister file only, so that it runs alone from a Hub repository.
+This file imports torch, transformers (and safetensors, which it rests on) and its sister file only, so that it runs alone
+from a Hub repository.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import nn
 from transformers import AutoModel
 from transformers import initialization as init
@@ -41,6 +44,14 @@ logger = logging.get_logger(__name__)
 
 class WeightsDoNotFitError(ValueError, RuntimeError):
     """Saved weights and configuration do not describe the same model (transformers raises RuntimeError for a part of it)."""
+
+
+class WeightsNotFoundError(OSError):
+    """A model's folder lacks its configuration or its weights."""
+
+
+class WeightsUnreadableError(ValueError):
+    """A file of weights is cut off or damaged."""
 
 
 class StrictLoadingMixin:
@@ -69,16 +80,24 @@ class StrictLoadingMixin:
         Raises:
             WeightsDoNotFitError: (a `ValueError` and a `RuntimeError`) if weights are missing, have another shape or are
                 not used; the sentence names how many and which.
+            WeightsNotFoundError: (an `OSError`) if a folder holds no configuration or no weights.
+            WeightsUnreadableError: (a `ValueError`) if a file of weights is cut off or damaged.
         """
+        folder = Path(pretrained_model_name_or_path or "") / kwargs.get("subfolder", "")
+        if pretrained_model_name_or_path and folder.is_dir():
+            _check_folder(folder, kwargs)
         left_to_the_caller = output_loading_info or state_dict is not None
-        model, info = super().from_pretrained(
-            pretrained_model_name_or_path,
-            *model_args,
-            ignore_mismatched_sizes=ignore_mismatched_sizes or not left_to_the_caller,
-            output_loading_info=True,
-            state_dict=state_dict,
-            **kwargs,
-        )
+        try:
+            model, info = super().from_pretrained(
+                pretrained_model_name_or_path,
+                *model_args,
+                ignore_mismatched_sizes=ignore_mismatched_sizes or not left_to_the_caller,
+                output_loading_info=True,
+                state_dict=state_dict,
+                **kwargs,
+            )
+        except SafetensorError as error:
+            raise WeightsUnreadableError(_unreadable_sentence(folder, error)) from error
         if output_loading_info:
             return model, info
         if not left_to_the_caller:
@@ -91,6 +110,30 @@ class StrictLoadingMixin:
                     _misfit_sentence(cls.__name__, pretrained_model_name_or_path, missing, reshaped, unused)
                 )
         return model
+
+
+def _check_folder(folder: Path, options: dict) -> None:
+    """Raises WeightsNotFoundError where transformers would take a default configuration of billions of parameters."""
+    if options.get("gguf_file"):
+        return
+    cure = "name the folder that `save_pretrained` or a finished stage wrote"
+    if options.get("config") is None and not (folder / "config.json").is_file():
+        raise WeightsNotFoundError(f"{folder} holds no configuration (config.json); {cure}.")
+    if not any(any(folder.glob(pattern)) for pattern in ("*.safetensors", "*.bin", "*.index*.json")):
+        raise WeightsNotFoundError(
+            f"{folder} holds no weights: there is no file named model.safetensors, or pytorch_model.bin; {cure}."
+        )
+
+
+def _unreadable_sentence(folder: Path, error: Exception) -> str:
+    cure = "the file is cut off or damaged: copy or download it again, or load an earlier checkpoint"
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(path, framework="pt"):
+                pass
+        except SafetensorError:
+            return f"{path} cannot be read as safetensors ({error}); {cure}."
+    return f"the weights in {folder} cannot be read as safetensors ({error}); {cure}."
 
 
 def _misfit_sentence(class_name: str, source, missing: list, reshaped: list, unused: list) -> str:
@@ -531,6 +574,7 @@ class NanoVLMsModel(NanoVLMsPreTrainedModel):
         self.language_model = AutoModel.from_config(config.text_config)
         # Any table beside that of the tokens is one of learned positions, which ends where the context ends.
         tables = (module for module in self.language_model.modules() if isinstance(module, nn.Embedding))
+        self._warned_of_bare_placeholders = False
         self._has_position_table = any(table is not self.get_input_embeddings() for table in tables)
         self.post_init()
 
@@ -631,6 +675,8 @@ class NanoVLMsModel(NanoVLMsPreTrainedModel):
 
         if encoded is None and pixel_values is not None:
             encoded = self.get_image_features(pixel_values, return_dict=True)
+        if encoded is None and not torch.compiler.is_compiling():
+            self._warn_of_bare_placeholders(input_ids, past_key_values)
         image_features = None
         if encoded is not None:
             image_features = encoded.pooler_output
@@ -654,6 +700,25 @@ class NanoVLMsModel(NanoVLMsPreTrainedModel):
             attentions=outputs.attentions,
             image_hidden_states=image_features,
         )
+
+    def _warn_of_bare_placeholders(self, input_ids: torch.Tensor | None, past_key_values: Cache | None):
+        """Warns once of placeholders without a picture.
+
+        This is no error: a decoder alone may be given any ids, as transformers' common tests of text-only inputs do, and a
+        placeholder has an embedding like any token. Only the first tokens of a text on the CPU are looked at: decoding costs
+        nothing, and no accelerator has to wait.
+        """
+        if self._warned_of_bare_placeholders or input_ids is None or input_ids.device.type != "cpu":
+            return
+        if torch.jit.is_tracing() or (past_key_values is not None and past_key_values.get_seq_length()):
+            return
+        bare = int((input_ids == self.config.image_token_id).sum())
+        if bare:
+            self._warned_of_bare_placeholders = True
+            logger.warning(
+                f"{bare} placeholder tokens (id {self.config.image_token_id}) got no picture and are read as plain embeddings, so "
+                "the answer is about no picture; pass the pixel_values that the processor returns with the input_ids."
+            )
 
     def _check_length(self, tokens: int, position_ids: torch.Tensor | None, past_key_values: Cache | None):
         context = getattr(self.config.text_config, "max_position_embeddings", None)
@@ -779,5 +844,7 @@ __all__ = [
     "NanoVLMsPreTrainedModel",
     "NanoVLMsVisionModel",
     "WeightsDoNotFitError",
+    "WeightsNotFoundError",
+    "WeightsUnreadableError",
     "register_connector",
 ]

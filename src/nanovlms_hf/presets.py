@@ -14,7 +14,7 @@ from torch import nn
 
 from .configuration_nanovlms import NanoVLMsConfig
 
-# Section 1.7 of the reconstruction in docs/presets.md: Table 2's decoder shares imply about this many tokens.
+# The paper names no vocabulary: Table 2's decoder shares imply about this many tokens.
 PAPER_VOCAB_SIZE = 2200
 PAPER_CONTEXT = 1000
 
@@ -99,7 +99,7 @@ def _modern(
     vocab=PAPER_VOCAB_SIZE,
     source="",
 ) -> Preset:
-    """Patch tokens through a conv stem and pixel shuffle; rotary, RMSNorm, SwiGLU, QK-norm decoder with tied embeddings."""
+    """Conv stem, one linear map with a LayerNorm as connector; rotary, RMSNorm, SwiGLU, QK-norm decoder with tied embeddings."""
     return Preset(
         vision={
             "model_type": "nanovlms_vision",
@@ -262,7 +262,7 @@ def presets_table() -> str:
         paper = ""
         if preset.paper_shares:
             paper = f"{preset.paper_total}, {' / '.join(map(str, preset.paper_shares))} %"
-            notes.append(_disagreement(name, preset, shares))
+            notes.append(_disagreement(name, preset, shares, counts["total"]))
         lines.append(
             f"{name:22}{counts['total']:>12,}{counts['encoder']:>12,}{counts['connector']:>11,}{counts['decoder']:>11,}"
             f"{counts['embedding']:>11,}   {' / '.join(f'{share:.1f}' for share in shares):20}{paper}"
@@ -271,10 +271,11 @@ def presets_table() -> str:
     return "\n".join(lines)
 
 
-def _disagreement(name: str, preset: Preset, shares: list[float]) -> str:
+def _disagreement(name: str, preset: Preset, shares: list[float], total: int) -> str:
     paper = preset.paper_shares
     largest = max(abs(ours - theirs) for ours, theirs in zip(shares, paper, strict=True))
     note = f"{name}: largest gap to Table 2 is {largest:.1f} points"
+    note += f'; {total / 1e6:.2f} M parameters here against the paper\'s "{preset.paper_total}"'
     if sum(paper) != 100:
         note += f"; the paper's row sums to {sum(paper)} %, so no shape can match it"
     width, decoder = preset.vision["hidden_size"], preset.text["n_embd"]

@@ -3,8 +3,8 @@
 `Auto*.register` alone is not enough: `transformers serve` and TRL look classes up by name (`getattr(transformers, ...)`) or
 in the `MODEL_FOR_*_MAPPING_NAMES` tables, which `register` does not touch.
 
-The console script `transformers` does not import this package, so that serving takes a launcher that does:
-`python -c "import nanovlms_hf; from transformers.cli.transformers import main; main()" serve DIR`.
+The console script `transformers` does not import this package: `nanovlms serve DIR` is `transformers serve` with the
+family registered.
 """
 
 from transformers import (

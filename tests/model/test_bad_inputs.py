@@ -48,6 +48,29 @@ def test_placeholders_and_pictures_in_the_model(model):
         model(**inputs | {"input_ids": inputs["input_ids"].masked_fill(inputs["input_ids"] == IMAGE, 20)})
 
 
+def test_placeholders_without_a_picture_warn_once(model, caplog):
+    inputs = build_inputs(model, (1, 1))
+    pixel_values = inputs.pop("pixel_values")
+    count = 2 * model.config.image_seq_length
+    logging.enable_propagation()
+    try:
+        model(**inputs, pixel_values=pixel_values)
+        model(**inputs, mm_encoder_outputs={"image": model.get_image_features(pixel_values)})
+        model.generate(**inputs, pixel_values=pixel_values, max_new_tokens=3, do_sample=False)
+        model(input_ids=torch.full((1, 4), 20))
+        cache = model(input_ids=torch.full((1, 4), 20), use_cache=True).past_key_values
+        model(input_ids=torch.full((1, 1), IMAGE), past_key_values=cache)
+        assert caplog.text == ""
+        model(**inputs)
+        model(**inputs)
+    finally:
+        logging.disable_propagation()
+    assert [record.message for record in caplog.records] == [
+        f"{count} placeholder tokens (id {IMAGE}) got no picture and are read as plain embeddings, so the answer is about no "
+        "picture; pass the pixel_values that the processor returns with the input_ids."
+    ]
+
+
 def test_truncation_that_cuts_a_picture(processor):
     with pytest.raises(ValueError, match="truncation"):
         processor(text=["<image>what is in the picture?"], images=[picture()], max_length=2, truncation=True)
@@ -69,7 +92,10 @@ def encoded(cut: int | None = None, kind: str = "PNG") -> bytes:
         (encoded(500, "JPEG"), r"500 bytes cannot be read as a picture"),
         (b"", r"0 bytes cannot be read as a picture"),
         (b"these are words, not pixels", r"27 bytes cannot be read as a picture"),
-        ("/no/such/file.png", r"/no/such/file.png cannot be read as a picture .*; give an existing, complete"),
+        (
+            "/no/such/file.png",
+            r"/no/such/file.png cannot be read as a picture \(there is no such file\); give an existing, complete",
+        ),
         (np.zeros((0, 5, 3), np.uint8), r"the picture array has shape \(0, 5, 3\), which holds no pixels"),
         (torch.zeros(3, 0, 5), r"the picture array has shape \(3, 0, 5\), which holds no pixels"),
         (None, r"a picture is None; give a PIL image, an array, a path or a URL for each placeholder"),

@@ -12,7 +12,7 @@ from transformers import AutoModel, AutoModelForImageTextToText
 from transformers.utils import logging
 
 from nanovlms_hf import NanoVLMsConfig, NanoVLMsForConditionalGeneration, NanoVLMsModel, NanoVLMsVisionModel
-from nanovlms_hf.modeling_nanovlms import WeightsDoNotFitError
+from nanovlms_hf.modeling_nanovlms import WeightsDoNotFitError, WeightsNotFoundError, WeightsUnreadableError
 
 
 def change_weights(folder, change):
@@ -131,10 +131,56 @@ def test_the_encoder_alone_is_as_strict(tmp_path):
 
 def test_a_folder_without_weights(tmp_path):
     build_model("patches").config.save_pretrained(tmp_path)
-    with pytest.raises(OSError, match="no file named model.safetensors"):
+    with pytest.raises(OSError) as caught:
         NanoVLMsForConditionalGeneration.from_pretrained(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path} holds no weights: there is no file named model.safetensors, or pytorch_model.bin; name the folder that "
+        "`save_pretrained` or a finished stage wrote."
+    )
     with pytest.raises(OSError):
         NanoVLMsForConditionalGeneration.from_pretrained(tmp_path / "nothing")
+
+
+def test_a_folder_without_a_configuration(saved):
+    (pathlib.Path(saved) / "config.json").unlink()
+    with pytest.raises(WeightsNotFoundError, match=r"saved holds no configuration \(config.json\); name the folder"):
+        NanoVLMsForConditionalGeneration.from_pretrained(saved)  # not a default decoder of billions of parameters
+
+
+@pytest.mark.parametrize("content", [slice(0, -100), slice(0, 4), slice(0, 0), slice(9, None)], ids=str)
+@pytest.mark.parametrize("loader", [NanoVLMsForConditionalGeneration, AutoModelForImageTextToText])
+def test_a_damaged_file_of_weights(saved, loader, content):
+    path = pathlib.Path(saved) / "model.safetensors"
+    path.write_bytes(path.read_bytes()[content])
+    with pytest.raises(WeightsUnreadableError) as caught:
+        loader.from_pretrained(saved)
+    said = str(caught.value)
+    assert said.startswith(f"{path} cannot be read as safetensors (") and "\n" not in said
+    assert said.endswith("; the file is cut off or damaged: copy or download it again, or load an earlier checkpoint.")
+
+
+@pytest.mark.parametrize("loader", [NanoVLMsForConditionalGeneration, AutoModelForImageTextToText])
+@pytest.mark.parametrize(
+    "fields, said",
+    [
+        ({"num_hidden_layers": 5}, "text_config makes no qwen3 configuration (Class validation error"),
+        (
+            {"hidden_size": "wide"},
+            "text_config makes no qwen3 configuration (Validation error for field 'hidden_size'",
+        ),
+        ({"model_type": "nosuch"}, "text_config has model_type='nosuch', which transformers"),
+    ],
+    ids=["layers", "type", "unknown"],
+)
+def test_a_configuration_that_cannot_be_built(tmp_path, loader, fields, said):
+    build_model("modern").save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["text_config"] |= fields
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError) as caught:
+        loader.from_pretrained(tmp_path)
+    assert str(caught.value).startswith(f"the configuration in {tmp_path} cannot be used: {said}")
+    assert "\n" not in str(caught.value)
 
 
 def test_loading_says_nothing_and_asks_nothing(saved, monkeypatch, caplog):

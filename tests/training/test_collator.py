@@ -91,6 +91,37 @@ def test_pictures_keep_their_order(collator):
     assert torch.equal(pixels, torch.stack(alone))
 
 
+def with_placeholders(collator, count: int) -> SupervisedCollator:
+    """The same collator for pictures of `count` placeholders."""
+    parts = collator.processor.image_processor, collator.processor.tokenizer
+    return SupervisedCollator(NanoVLMsProcessor(*parts, image_seq_length=count), assistant_only_loss=True)
+
+
+def test_the_shown_example_counts_the_placeholders_of_a_picture(collator):
+    with pytest.raises(ValueError, match="0 supervised tokens") as caught:
+        with_placeholders(collator, 196)([example(("Is it silent?", ""), pictures=1)])
+    assert "<|user|><image>x196Is it silent?<|end|><|assistant|><|end|>" in str(caught.value)
+    assert "<image><image>" not in str(caught.value)
+
+
+def test_an_example_longer_than_the_context_stops_with_its_beginning(collator):
+    tokenizer = collator.processor.tokenizer
+    words = len(collator([example(("Too long?", "Yes."), pictures=0)])["input_ids"][0])
+    tokenizer.model_max_length = words + 200
+    try:
+        fits = with_placeholders(collator, 200)([example(("Too long?", "Yes."))])
+        assert fits["input_ids"].shape == (1, words + 200)
+        rows = [example(("Short?", "Yes."), pictures=0), example(("Too long?", "Yes."))]
+        with pytest.raises(ValueError) as caught:
+            with_placeholders(collator, 201)(rows)
+    finally:
+        tokenizer.model_max_length = 1024
+    assert str(caught.value).startswith(
+        f"an example has {words + 201} tokens with its pictures, but the decoder's context is {words + 200}. It begins: "
+        "'<|user|><image>x201Too long?<|end|>"
+    )
+
+
 def test_an_empty_answer_stops_with_the_decoded_example(collator):
     rows = [example(("What?", "A dog.")), example(("Is it silent?", ""))]
     with pytest.raises(ValueError, match="1 of 2 examples in a batch have 0 supervised tokens") as caught:

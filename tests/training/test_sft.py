@@ -11,14 +11,16 @@ from PIL import Image as Pictures
 from safetensors.torch import load_file
 from small_stages import SFT, finished_sft, flags, run_sft, tiny_model
 from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers.utils import logging
 
 from nanovlms_hf.data.world import world_dataset
 from nanovlms_hf.evaluation.describing import describe_pictures
+from nanovlms_hf.training import building
 from nanovlms_hf.training.arguments import DataArguments, ModelArguments, StageArguments, parse
 from nanovlms_hf.training.building import component_of
 from nanovlms_hf.training.run_files import checkpoint_to_resume, rows_seen
 from nanovlms_hf.training.sft import load_data, texts_of
-from nanovlms_hf.training.trainer import NanoVLMsSFTTrainer
+from nanovlms_hf.training.trainer import NanoVLMsSFTTrainer, SupervisedCollator
 
 ROOT = Path(__file__).parents[2]
 
@@ -176,7 +178,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, optimizer):
     shutil.copytree(tmp_path / "whole" / "checkpoint-2", killed / "checkpoint-2")
     shutil.copytree(tmp_path / "whole" / "checkpoint-4", killed / "checkpoint-4")
     (killed / "checkpoint-4" / "trainer_state.json").unlink()
-    resumed = run_sft(killed, **changes, resume_from_checkpoint="auto")
+    resumed = run_sft(killed, **changes, resume_from_checkpoint="auto", save_total_limit=1)
     assert (whole["resumed_at_step"], resumed["resumed_at_step"]) == (None, 2)
     assert losses(resumed) == losses(whole) and len(losses(whole)) == 4
     assert resumed["images_seen"] == whole["images_seen"] == 16
@@ -215,6 +217,94 @@ def test_where_to_resume(tmp_path):
     assert asked(str(tmp_path / "checkpoint-9")) == str(tmp_path / "checkpoint-9")
     with pytest.raises(ValueError, match="is no folder; give a checkpoint folder, or `auto`"):
         asked(str(tmp_path / "checkpoint-11"))
+
+
+def test_nothing_to_resume_is_said(tmp_path, caplog):
+    logging.enable_propagation()
+    try:
+        arguments = StageArguments(output_dir=str(tmp_path), use_cpu=True, resume_from_checkpoint="auto")
+        assert checkpoint_to_resume(arguments) is None
+    finally:
+        logging.disable_propagation()
+    assert f"there is no checkpoint in {tmp_path}; starting from the beginning" in caplog.text
+
+
+def test_resuming_takes_the_tokenizer_of_the_killed_run(tmp_path, monkeypatch):
+    changes = {"save_strategy": "steps", "save_steps": 1}
+    run_sft(tmp_path / "run", **changes | {"max_steps": 1})
+    first = (tmp_path / "run" / "tokenizer" / "tokenizer.json").read_text()
+    monkeypatch.setattr(building, "train_tokenizer", lambda *_, **__: pytest.fail("a tokenizer was trained"))
+    other_words = {"world": '{"kinds": ["dog"], "colours": ["red"], "settings": ["field"], "max_groups": 1}'}
+    summary = run_sft(tmp_path / "run", **changes | other_words, resume_from_checkpoint="auto")
+    assert summary["resumed_at_step"] == 1
+    assert (tmp_path / "run" / "tokenizer" / "tokenizer.json").read_text() == first
+    for folder in (tmp_path / "run" / "tokenizer", tmp_path / "run" / "checkpoint-2"):
+        (folder / "tokenizer.json").unlink()
+    with pytest.raises(
+        ValueError, match="cannot be resumed from .*checkpoint-2: neither it nor .*tokenizer holds the"
+    ):
+        run_sft(tmp_path / "run", **changes, resume_from_checkpoint="auto")
+
+
+def merges(folder: Path) -> list:
+    """What a saved tokenizer was trained to."""
+    return json.loads((folder / "tokenizer.json").read_text())["model"]["merges"]
+
+
+def test_a_used_folder_is_written_over(tmp_path):
+    run_sft(
+        tmp_path / "run",
+        max_steps=1,
+        world='{"kinds": ["dog"], "colours": ["red"], "settings": ["field"], "max_groups": 1}',
+    )
+    first = merges(tmp_path / "run" / "tokenizer")
+    assert run_sft(tmp_path / "run", max_steps=1)["resumed_at_step"] is None
+    assert merges(tmp_path / "run" / "tokenizer") == merges(tmp_path / "run") != first
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "said"),
+    [
+        ("max_length", 64, "max_length=64 would cut examples off.*leave it out"),
+        ("completion_only_loss", "true", "completion_only_loss=True needs rows of a prompt and a completion"),
+        (
+            "vision_tower",
+            "nopedir/x",
+            "vision_tower=nopedir/x is no such folder, and no repository of the Hub that is in",
+        ),
+        ("vision_tower", "/no/such", "vision_tower=/no/such is no such folder; give the folder that a finished stage"),
+    ],
+)
+def test_settings_that_cannot_be_followed_are_refused(tmp_path, flag, value, said):
+    with pytest.raises(ValueError, match=said):
+        run_sft(tmp_path / "run", **{flag: value})
+
+
+def test_a_model_that_is_nowhere_is_named(tmp_path):
+    changes = {"preset": None, "vocab_size": None, "model_name_or_path": "nope"}
+    with pytest.raises(ValueError, match="model_name_or_path=nope is no such folder, and no repository of the Hub"):
+        run_sft(tmp_path / "run", **changes)
+
+
+def test_settings_of_the_collator_reach_it(tmp_path, monkeypatch):
+    widths = []
+    collate = SupervisedCollator.torch_call
+
+    def watched(self, examples):
+        batch = collate(self, examples)
+        widths.append(batch["input_ids"].shape[1])
+        return batch
+
+    monkeypatch.setattr(SupervisedCollator, "torch_call", watched)
+    run_sft(tmp_path / "run", pad_to_multiple_of=32)
+    assert widths and all(width % 32 == 0 for width in widths)
+
+
+def test_the_tokenizer_knows_the_context_of_the_decoder():
+    overrides = {"text_config": {"max_position_embeddings": 48}}
+    arguments = ModelArguments(preset="nanovlm-tiny", vocab_size=300, overrides=overrides)
+    _, processor = building.build(arguments, lambda: ["A red dog runs."])
+    assert processor.tokenizer.model_max_length == 48
 
 
 # Data -----------------------------------------------------------------------------------------------------------------

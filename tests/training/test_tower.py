@@ -158,7 +158,8 @@ def test_a_killed_tower_stage_goes_on(tmp_path):
     }
     whole = run_tower(tmp_path / "whole", **changes)
     shutil.copytree(tmp_path / "whole" / "checkpoint-2", tmp_path / "killed" / "checkpoint-2")
-    resumed = run_tower(tmp_path / "killed", **changes, resume_from_checkpoint="auto")
+    resumed = run_tower(tmp_path / "killed", **changes, resume_from_checkpoint="auto", save_total_limit=1)
+    assert not (tmp_path / "killed" / "checkpoint-2").exists()  # replaced by a newer one while the run went on
     assert [row.get("loss") for row in resumed["loss_history"]] == [row.get("loss") for row in whole["loss_history"]]
     assert (resumed["resumed_at_step"], resumed["images_seen"]) == (2, 16)
     towers = [AutoModel.from_pretrained(tmp_path / name).state_dict() for name in ("whole", "killed")]

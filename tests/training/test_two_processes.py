@@ -20,8 +20,8 @@ STEPS = {"max_steps": 3, "train_rows": 16, "weight_decay": 0.01}
 
 
 def launch(script: str, argv: list[str]) -> None:
-    """Runs a recipe in two processes; port 0 lets any other training on this machine be."""
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--main_process_port", "0", "--num_processes", "2"]
+    """Runs a recipe in two processes; the configuration's port 0 lets any other training on this machine be."""
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "2"]
     command += [
         "--config_file",
         str(ROOT / "recipes" / "accelerate_configs" / "cpu.yaml"),

@@ -31,7 +31,8 @@ class ModelArguments:
             `{"image_tokens": "all", "text_config": {"num_hidden_layers": 2}}`.
         tokenizer_name_or_path (`str`, *optional*): a saved tokenizer; otherwise the model's own, or one trained on the text.
         vocab_size (`int`, *optional*): size of a tokenizer trained on the text; the preset's when not given.
-        freeze (`list[str]`): components that do not train, of `vision_tower`, `connector`, `language_model`.
+        freeze (`list[str]`): components that do not train, of `vision_tower`, `connector`, `language_model`; `none`
+            on the command line overrides a recipe that names some.
         attn_implementation (`str`, *optional*): `sdpa`, `eager`, `flash_attention_2`, ...
     """
 
@@ -50,6 +51,8 @@ class ModelArguments:
         self.overrides = as_mapping("overrides", self.overrides)
         if isinstance(self.freeze, str):  # `freeze: vision_tower` in a YAML file
             self.freeze = [self.freeze]
+        if self.freeze == ["none"]:  # a flag cannot give an empty list
+            self.freeze = []
 
 
 @dataclass

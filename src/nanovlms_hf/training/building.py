@@ -19,6 +19,7 @@ from transformers.utils import logging
 
 from ..configuration_nanovlms import NanoVLMsConfig
 from ..image_processing_nanovlms import NanoVLMsImageProcessor
+from ..locating import check_source
 from ..modeling_nanovlms import NanoVLMsForConditionalGeneration
 from ..presets import PRESETS, preset_config
 from ..processing_nanovlms import NanoVLMsProcessor
@@ -114,7 +115,7 @@ def build(
     Raises:
         ValueError: if the arguments name no model or contradict each other, or if weights do not fit.
     """
-    _check_names(arguments)
+    check_names(arguments)
     if arguments.model_name_or_path:
         kwargs = {"attn_implementation": arguments.attn_implementation} if arguments.attn_implementation else {}
         model = NanoVLMsForConditionalGeneration.from_pretrained(
@@ -126,10 +127,14 @@ def build(
     if arguments.model_name_or_path and arguments.vision_tower:
         load_part(model.model.vision_tower, arguments.vision_tower)
     freeze(model, arguments.freeze)
+    context = getattr(model.config.text_config, "max_position_embeddings", None)
+    if context:  # where the collator stops too long a row
+        processor.tokenizer.model_max_length = context
     return model, processor
 
 
-def _check_names(arguments: ModelArguments) -> None:
+def check_names(arguments: ModelArguments) -> None:
+    """Raises ValueError if the arguments name no model, contradict each other, or name what cannot be found."""
     if arguments.model_name_or_path:
         others = ("preset", "language_model", "connector", "overrides", "tokenizer_name_or_path", "vocab_size")
         twice = {name: getattr(arguments, name) for name in others if getattr(arguments, name)}
@@ -143,6 +148,9 @@ def _check_names(arguments: ModelArguments) -> None:
             "the recipe names no model: give preset, model_name_or_path, or both vision_tower and language_model."
         )
     _check_components(arguments.freeze)  # before anything slow
+    for name in ("model_name_or_path", "vision_tower", "language_model", "tokenizer_name_or_path"):
+        if getattr(arguments, name):
+            check_source(name, getattr(arguments, name))
 
 
 def _build_new(arguments: ModelArguments, texts) -> tuple[NanoVLMsForConditionalGeneration, NanoVLMsProcessor]:
@@ -223,4 +231,13 @@ def describe_model(model: NanoVLMsForConditionalGeneration) -> str:
     return f"{sum(total.values()):,} parameters: {parts}"
 
 
-__all__ = ["COMPONENTS", "build", "component_of", "describe_model", "freeze", "load_part", "make_processor"]
+__all__ = [
+    "COMPONENTS",
+    "build",
+    "check_names",
+    "component_of",
+    "describe_model",
+    "freeze",
+    "load_part",
+    "make_processor",
+]

@@ -139,8 +139,24 @@ def muon_groups(
     return [group for group in groups if group["params"]]
 
 
+def muon_optimizer(model: torch.nn.Module, args) -> MuonWithAdamW:
+    """The optimizer of a trainer whose arguments set `muon_learning_rate`.
+
+    Args:
+        model (`torch.nn.Module`): the model to train; frozen parameters are left out.
+        args (`TrainingArguments`): read for `muon_learning_rate` (Muon's), `learning_rate` (AdamW's) and `weight_decay`.
+    """
+    groups = muon_groups(
+        model.named_parameters(),
+        lr=args.learning_rate,
+        muon_lr=args.muon_learning_rate,
+        weight_decay=args.weight_decay,
+    )
+    return MuonWithAdamW(groups, lr=args.learning_rate)
+
+
 def _is_table(name: str) -> bool:
     return any(part in name for part in ("embed_tokens", "wte", "wpe", "lm_head", "heads."))
 
 
-__all__ = ["MuonWithAdamW", "muon_groups", "orthogonalise"]
+__all__ = ["MuonWithAdamW", "muon_groups", "muon_optimizer", "orthogonalise"]

@@ -9,12 +9,17 @@ import torch
 import transformers
 import trl
 from transformers import Trainer, TrainerState, TrainingArguments
+from transformers.utils import logging
 
 from .curves import draw_loss_curve
+
+logger = logging.get_logger(__name__)
 
 
 def checkpoint_to_resume(arguments: TrainingArguments) -> str | None:
     """The checkpoint that `resume_from_checkpoint` means: a path, or with `true` or `auto` the last one in `output_dir`.
+
+    Where `output_dir` holds none, a warning says so and the run starts from the beginning.
 
     Raises:
         ValueError: if the named folder is not there.
@@ -25,6 +30,11 @@ def checkpoint_to_resume(arguments: TrainingArguments) -> str | None:
     if str(asked).lower() in ("true", "auto"):
         # The trainer writes its state last: a checkpoint without one was cut off half-way.
         whole = [path.parent for path in Path(arguments.output_dir).glob("checkpoint-*/trainer_state.json")]
+        if not whole and arguments.process_index == 0:
+            logger.warning(
+                f"resume_from_checkpoint={asked}, but there is no checkpoint in {arguments.output_dir}; starting from the "
+                "beginning. To go on with an earlier run, give its output_dir."
+            )
         return str(max(whole, key=lambda path: int(path.name.split("-")[-1]))) if whole else None
     if not Path(asked).is_dir():
         raise ValueError(

@@ -18,7 +18,7 @@ from ..data.sources import load_sources, split_rows
 from ..data.world import world_dataset, world_texts
 from ..presets import preset_config
 from .arguments import DataArguments, ModelArguments, StageArguments, parse, world_config
-from .building import build, describe_model
+from .building import build, check_names, describe_model
 from .run_files import checkpoint_to_resume, step_of, write_run_files
 from .trainer import NanoVLMsSFTTrainer, SupervisedCollator
 
@@ -33,7 +33,13 @@ def main(argv: list[str] | None = None) -> dict:
 
 def run(model_arguments: ModelArguments, data_arguments: DataArguments, arguments: StageArguments) -> dict:
     """Trains as the three groups of arguments say; see `main`."""
+    check_names(model_arguments)
+    check_settings(arguments)
+    checkpoint = checkpoint_to_resume(arguments)
     train, validation = load_data(data_arguments, _image_size(model_arguments))
+    if checkpoint and _needs_tokenizer(model_arguments):
+        folder = tokenizer_to_resume(checkpoint, arguments.output_dir)
+        model_arguments = replace(model_arguments, tokenizer_name_or_path=folder)
     set_seed(arguments.seed)  # the trainer seeds too, but only after the weights are drawn
     tokenizer_folder = Path(arguments.output_dir) / "tokenizer"
     with PartialState().main_process_first():  # one process trains the tokenizer, the others read what it wrote
@@ -49,12 +55,48 @@ def run(model_arguments: ModelArguments, data_arguments: DataArguments, argument
         train_dataset=train,
         eval_dataset=validation,
         processing_class=processor,
-        data_collator=SupervisedCollator(processor, assistant_only_loss=arguments.assistant_only_loss),
+        data_collator=SupervisedCollator(
+            processor,
+            assistant_only_loss=arguments.assistant_only_loss,
+            pad_to_multiple_of=arguments.pad_to_multiple_of,
+        ),
     )
-    checkpoint = checkpoint_to_resume(arguments)
+    first_step = step_of(checkpoint)  # read now: a newer checkpoint may replace this one
     started = time.time()
     trainer.train(resume_from_checkpoint=checkpoint)
-    return write_run_files(trainer, processor, time.time() - started, step_of(checkpoint))
+    return write_run_files(trainer, processor, time.time() - started, first_step)
+
+
+def check_settings(arguments: StageArguments) -> None:
+    """Raises ValueError for settings of TRL's that this stage's chats about pictures cannot have."""
+    if arguments.max_length is not None:
+        raise ValueError(
+            f"max_length={arguments.max_length} would cut examples off, and with them pictures or answers; leave it out. An "
+            "example longer than the decoder's context stops the run and is shown."
+        )
+    if arguments.completion_only_loss:
+        raise ValueError(
+            "completion_only_loss=True needs rows of a prompt and a completion, but this stage trains on chats; leave it "
+            "out: assistant_only_loss, which is on, takes the loss on the assistant's words alone."
+        )
+
+
+def tokenizer_to_resume(checkpoint: str, output_dir: str) -> str:
+    """The folder of the tokenizer that a killed run trained: its checkpoint, or `tokenizer` in its output folder.
+
+    A tokenizer trained anew would give the checkpoint's embeddings other meanings as soon as one row had changed.
+
+    Raises:
+        ValueError: if neither folder holds a tokenizer.
+    """
+    for folder in (Path(checkpoint), Path(output_dir) / "tokenizer"):
+        if (folder / "tokenizer.json").is_file():
+            return str(folder)
+    raise ValueError(
+        f"the run cannot be resumed from {checkpoint}: neither it nor {Path(output_dir) / 'tokenizer'} holds the tokenizer "
+        "(tokenizer.json) that the model was trained with; put it back, name it with tokenizer_name_or_path, or start "
+        "again without resume_from_checkpoint."
+    )
 
 
 def load_data(arguments: DataArguments, image_size: int) -> tuple[Dataset, Dataset | None]:
@@ -129,4 +171,4 @@ def _image_size(arguments: ModelArguments) -> int:
     raise ValueError("the recipe names no model: give preset, model_name_or_path, or vision_tower and language_model.")
 
 
-__all__ = ["load_data", "main", "run", "texts_of"]
+__all__ = ["check_settings", "load_data", "main", "run", "texts_of", "tokenizer_to_resume"]

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 from transformers import Trainer, TrainingArguments
-from transformers.utils import logging
 
 from ..data.crowds import make_crowd
 from ..data.dense import DENSE_TASKS, crowd_targets, dense_targets
@@ -25,11 +24,9 @@ from ..image_processing_nanovlms import NanoVLMsImageProcessor
 from ..presets import preset_config
 from .arguments import as_mapping, parse, world_config
 from .curves import draw_loss_curve
-from .muon import MuonWithAdamW, muon_groups
+from .muon import muon_optimizer
 from .run_files import checkpoint_to_resume, run_summary, step_of
 from .tower import DensePretrainingModel, dense_accuracy
-
-logger = logging.get_logger(__name__)
 
 
 @dataclass
@@ -120,13 +117,7 @@ class TowerTrainer(Trainer):
         """Muon with AdamW where `muon_learning_rate` is set, else the usual optimizer."""
         if not self.args.muon_learning_rate or self.optimizer is not None:
             return super().create_optimizer(model)
-        groups = muon_groups(
-            (model or self.model).named_parameters(),
-            lr=self.args.learning_rate,
-            muon_lr=self.args.muon_learning_rate,
-            weight_decay=self.args.weight_decay,
-        )
-        self.optimizer = MuonWithAdamW(groups, lr=self.args.learning_rate)
+        self.optimizer = muon_optimizer(model or self.model, self.args)
         return self.optimizer
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
@@ -151,7 +142,7 @@ def run(arguments: TowerArguments, training: TowerStageArguments) -> dict:
     """Trains a preset's tower on dense targets; see `main`.
 
     Raises:
-        ValueError: if no preset is named, or its tower is not our own encoder.
+        ValueError: if no preset is named, or the name is no preset.
     """
     if not arguments.preset:
         raise ValueError("the recipe names no preset; say whose vision tower is to be trained.")
@@ -171,11 +162,12 @@ def run(arguments: TowerArguments, training: TowerStageArguments) -> dict:
         data_collator=DenseCollator(image_processor),
     )
     checkpoint = checkpoint_to_resume(training)
+    first_step = step_of(checkpoint)  # read now: a newer checkpoint may replace this one
     started = time.time()
     trainer.train(resume_from_checkpoint=checkpoint)
     seconds = time.time() - started
     accuracy = trainer.evaluate()
-    summary = run_summary(trainer, seconds, step_of(checkpoint)) | {
+    summary = run_summary(trainer, seconds, first_step) | {
         "accuracy": {task.name: round(accuracy[f"eval_{task.name}_accuracy"], 4) for task in DENSE_TASKS}
     }
     if trainer.is_world_process_zero():

@@ -4,6 +4,7 @@
 everything. The collator looks at every batch and stops with the decoded example as soon as one holds nothing to learn.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,25 +13,51 @@ from trl import SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from .building import COMPONENTS, component_of
-from .muon import MuonWithAdamW, muon_groups
+from .muon import muon_optimizer
 
 
 @dataclass
 class SupervisedCollator(DataCollatorForVisionLanguageModeling):
-    """TRL's collator for pictures and chats, refusing a batch in which an example has no supervised token.
+    """TRL's collator for pictures and chats, refusing an example that has nothing to learn or is too long for the decoder.
 
     Raises:
-        ValueError: with the decoded example, if an example of the batch has no token to learn.
+        ValueError: with the decoded example, if an example of the batch has no token to learn, or more tokens than the
+            tokenizer's `model_max_length`, which `build` sets to the decoder's context.
     """
 
     def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
         """Collates chats and pictures; see the class for what it raises."""
         batch = super().torch_call(examples)
-        check_supervised(batch, self.processor.tokenizer)
+        image_token = getattr(self.processor, "image_token", "<image>")
+        check_length(batch, self.processor.tokenizer, image_token)
+        check_supervised(batch, self.processor.tokenizer, image_token)
         return batch
 
 
-def check_supervised(batch: dict[str, torch.Tensor], tokenizer) -> None:
+def _readable(batch: dict[str, torch.Tensor], row: int, tokenizer, image_token: str) -> str:
+    """The beginning of a decoded row; a picture's hundreds of placeholders are written as one and their number."""
+    text = tokenizer.decode(batch["input_ids"][row][batch["attention_mask"][row] == 1])
+    runs = re.compile(f"(?:{re.escape(image_token)}){{2,}}")
+    text = runs.sub(lambda run: f"{image_token}x{len(run.group()) // len(image_token)}", text)
+    return text if len(text) <= 600 else text[:600] + " ..."
+
+
+def check_length(batch: dict[str, torch.Tensor], tokenizer, image_token: str = "<image>") -> None:
+    """Raises ValueError, with the beginning of the longest example, if it has more tokens than the decoder's context.
+
+    A decoder with rotary positions would go on without an error, on positions that it never learns to read.
+    """
+    lengths = batch["attention_mask"].sum(dim=-1)  # (batch,)
+    row = int(lengths.argmax())
+    if lengths[row] > tokenizer.model_max_length:
+        raise ValueError(
+            f"an example has {int(lengths[row])} tokens with its pictures, but the decoder's context is "
+            f"{tokenizer.model_max_length}. It begins: {_readable(batch, row, tokenizer, image_token)!r}. Shorten or split the "
+            "text, give fewer pictures an example, or build the model with a larger max_position_embeddings."
+        )
+
+
+def check_supervised(batch: dict[str, torch.Tensor], tokenizer, image_token: str = "<image>") -> None:
     """Raises ValueError, with the decoded example, if one of the batch has no label that counts.
 
     The end of a turn is supervised even where the turn has no words: it does not count.
@@ -40,12 +67,10 @@ def check_supervised(batch: dict[str, torch.Tensor], tokenizer) -> None:
     silent = (supervised == 0).nonzero().flatten().tolist()
     if not silent:
         return
-    row = silent[0]
-    kept = batch["input_ids"][row][batch["attention_mask"][row] == 1]
-    text = tokenizer.decode(kept)
+    text = _readable(batch, silent[0], tokenizer, image_token)
     raise ValueError(
         f"{len(silent)} of {len(supervised)} examples in a batch have 0 supervised tokens, so nothing would be learned from "
-        f"them. The first reads: {text[:600]!r}. Give it an assistant turn with words, and keep the template's "
+        f"them. The first reads: {text!r}. Give it an assistant turn with words, and keep the template's "
         "{% generation %} block around the assistant's words."
     )
 
@@ -67,11 +92,7 @@ class NanoVLMsSFTTrainer(SFTTrainer):
             raise ValueError("component_learning_rates and muon_learning_rate were both given; give one of them.")
         model = model or self.model
         if muon_rate:
-            decay = self.args.weight_decay
-            groups = muon_groups(
-                model.named_parameters(), lr=self.args.learning_rate, muon_lr=muon_rate, weight_decay=decay
-            )
-            self.optimizer = MuonWithAdamW(groups, lr=self.args.learning_rate)
+            self.optimizer = muon_optimizer(model, self.args)
         else:
             optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, model)
             self.optimizer = optimizer_class(self._groups_by_component(model, rates), **options)
@@ -98,4 +119,4 @@ class NanoVLMsSFTTrainer(SFTTrainer):
         ]
 
 
-__all__ = ["NanoVLMsSFTTrainer", "SupervisedCollator", "check_supervised"]
+__all__ = ["NanoVLMsSFTTrainer", "SupervisedCollator", "check_length", "check_supervised"]
