@@ -2,20 +2,18 @@
 
     OMP_NUM_THREADS=1 python benchmarks/bench_scenes.py --count 3000 --size 128 --sheet sheet.png
 
-Prints one line per step. `--sheet` also saves a page of pictures in all styles with their short texts.
+Prints one line per step. `--sheet` also saves a page of pictures and prints their short texts.
 """
 
 import argparse
-import textwrap
 import time
 from collections.abc import Callable
-
-from PIL import Image, ImageDraw
 
 from nanovlms_hf.data.descriptions import long_description, questions, short_description
 from nanovlms_hf.data.drawing import render, warm_up
 from nanovlms_hf.data.facts import read_facts
-from nanovlms_hf.data.scenes import STYLES, TRAIN_STYLES, WorldConfig, make_scene
+from nanovlms_hf.data.scenes import TRAIN_STYLES, make_scene
+from nanovlms_hf.data.sheet import draw_sheet
 
 
 def report(label: str, count: int, work: Callable[[int], object]) -> None:
@@ -25,20 +23,6 @@ def report(label: str, count: int, work: Callable[[int], object]) -> None:
         work(index)
     seconds = time.perf_counter() - start
     print(f"{label:<28} {count / seconds:>9.0f} per second   {1e3 * seconds / count:>7.3f} ms each", flush=True)
-
-
-def contact_sheet(path: str, columns: int = 6, rows: int = 6, size: int = 192) -> None:
-    """Save a page of random scenes in all styles with their short texts."""
-    config = WorldConfig(styles=STYLES)
-    sheet = Image.new("RGB", (columns * (size + 10), rows * (size + 76)), "white")
-    pen = ImageDraw.Draw(sheet)
-    for cell in range(columns * rows):
-        x, y = cell % columns * (size + 10) + 5, cell // columns * (size + 76) + 5
-        scene = make_scene(2024, cell, config)
-        sheet.paste(render(scene, size), (x, y))
-        caption = "\n".join(textwrap.wrap(f"[{scene.style}] {short_description(scene)}", 34))
-        pen.text((x, y + size + 2), caption, fill="black")
-    sheet.save(path)
 
 
 def main() -> None:
@@ -68,7 +52,7 @@ def main() -> None:
 
     report("scene + picture + short text", arguments.count, row)
     if arguments.sheet:
-        contact_sheet(arguments.sheet)
+        print(*draw_sheet(arguments.sheet, seed=2024, rows=6), sep="\n")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import pytest
 
 from nanovlms_hf.data.descriptions import QA, long_description, naming, questions, short_description
 from nanovlms_hf.data.facts import is_true, read_facts, score_facts
+from nanovlms_hf.data.fillers import TAILS
 from nanovlms_hf.data.phrases import PLACE_PHRASES
 from nanovlms_hf.data.scenes import COLOURS, KINDS, SETTINGS, make_scene
 from nanovlms_hf.data.vocabulary import COUNT_WORDS
@@ -57,6 +58,27 @@ def test_spelling_of_sentences(shorts, longs):
         assert not re.search(r"\ba [aeiou]|\ban [^aeiou]|  |\{|\}| ,|\.\.|None", text), text
         for part in sentences_of(text):
             assert part[0].isupper() and part[-1] in ".!?", text
+
+
+def test_english_of_here_and_there(shorts, longs):
+    """ "There is the sheep", "here is a fish and a kite" and "this is at night" are what nobody says."""
+    for text in (*shorts, *longs):
+        for part in sentences_of(text.lower()):
+            assert not re.search(r"\bthere (is|are) (also )?the\b", part), part
+            assert not re.search(r"\b(here|there) is an? (?!.*\b(is|are|has|see|find)\b).* and an? ", part), part
+            assert not re.search(r"(?<!all )\bthis is at night\b", part), part
+
+
+def test_a_long_text_has_at_most_one_opinion_at_the_end_of_a_sentence(longs):
+    tails = Counter(sum(part[:-1].endswith(TAILS) for part in sentences_of(text)) for text in longs)
+    assert set(tails) <= {0, 1} and 0 < tails[1] < COUNT / 2, tails
+
+
+def test_a_short_text_is_found_for_every_scene():
+    """With the draws that training makes; one scene in a few thousand is as wordy as the text allows."""
+    for index in range(4000):
+        scene = make_scene(0, index)
+        assert 20 <= len(short_description(scene, index).split()) <= 25
 
 
 def test_every_statement_is_true_and_every_fact_is_stated(scenes, shorts, longs):

@@ -96,6 +96,19 @@ READINGS = [
         ["kind dog", "kind cat", "count cat:2", "relation dog:next to:cat", "colour dog:red", "colour cat:blue"],
     ),
     ("A dog and a pig are here. They are red.", ["kind dog", "kind pig", "colour dog:red", "colour pig:red"]),
+    ("There are four cats and one of them is black.", ["kind cat", "count cat:4"]),
+    ("There are four cats and one is black.", ["kind cat", "count cat:4"]),
+    (
+        "There are four cats. Two of them are next to the box and black.",
+        ["kind cat", "count cat:4", "kind box"],
+    ),
+    ("I see cats and a dog. One of the cats is black. The dog is red.", ["kind cat", "kind dog", "colour dog:red"]),
+    ("Four cats sit here. One of them is black, and the cats are big.", ["kind cat", "count cat:4", "size cat:big"]),
+    (
+        "There are three cats here and all three of them are black.",
+        ["kind cat", "count cat:3", "colour cat:black"],
+    ),
+    ("A lot of cats! There are three of them.", ["kind cat", "count cat:3"]),
     ("A lion is here.", []),
     ("", []),
 ]
@@ -152,10 +165,55 @@ def test_facts_of_absent_kinds_are_false():
     assert score.false == facts("kind dog", "size dog:big", "colour dog:red", "relation dog:left of:cat", "kind girl")
 
 
-def test_noun_of_a_person_is_true_but_finds_nothing():
+TWO_BOYS_AND_A_GIRL = scene_of(
+    ("running boy", "green", None, ((0.1, 0.5, 0.2, 0.9), (0.25, 0.5, 0.35, 0.9))),
+    ("dancing girl", "red", "big", ((0.6, 0.4, 0.8, 0.9),)),
+    links=(("running boy", "left of", "dancing girl"),),
+)
+
+
+def test_noun_of_a_person_is_true_but_does_not_find_the_kind():
     scene = scene_of(("running girl", "red", None, ((0.1, 0.5, 0.4, 0.9),)))
     score = score_facts("There is a girl.", scene)
     assert score.precision == 1.0 and ("kind", "running girl") in score.missed
+
+
+def test_what_is_said_of_a_bare_person_noun_counts_for_the_person_meant():
+    score = score_facts("Two boys in green are left of a big girl in red.", TWO_BOYS_AND_A_GIRL)
+    assert score.precision == 1.0 and not score.false
+    assert score.missed == facts("kind running boy", "kind dancing girl", "setting beach")
+    assert score.recall == pytest.approx(5 / 8)
+    assert score.true_positive >= facts(
+        "colour boy:green", "count boy:2", "relation boy:left of:girl"
+    )  # as it was said
+
+
+def test_what_is_wrong_of_a_bare_person_noun_stays_wrong():
+    score = score_facts("Three boys in red are right of a small girl. A baby wears red.", TWO_BOYS_AND_A_GIRL)
+    assert score.true_positive == facts("kind boy", "kind girl")
+    assert score.false == facts(
+        "count boy:3",
+        "colour boy:red",
+        "relation boy:right of:girl",
+        "size girl:small",
+        "kind sleeping baby",
+        "colour sleeping baby:red",
+    )
+    score = score_facts("Two jumping boys in green.", TWO_BOYS_AND_A_GIRL)
+    assert not score.true_positive  # another action is another kind
+
+
+def test_a_child_is_resolved_only_where_one_kind_of_person_is_there():
+    score = score_facts("A child in red.", TWO_BOYS_AND_A_GIRL)
+    assert score.true_positive == facts("kind child") and score.false == facts("colour child:red")
+    alone = scene_of(("running boy", "green", None, ((0.1, 0.5, 0.2, 0.9),)))
+    assert score_facts("A child in green.", alone).found == facts("colour running boy:green")
+
+
+def test_a_bare_noun_beside_its_kind_says_the_same_thing_once():
+    once = score_facts("Two running boys in green and a red hat.", TWO_BOYS_AND_A_GIRL)
+    twice = score_facts("Two boys in green. Two running boys in green and a red hat.", TWO_BOYS_AND_A_GIRL)
+    assert twice == once and once.precision == pytest.approx(3 / 5)
 
 
 def test_listing_everything_does_not_pay():

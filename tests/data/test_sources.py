@@ -444,6 +444,7 @@ def test_recipes_parse(recipe):
     assert first_line.startswith("# ") and len(first_line) > 40
     source = read_source_config(recipe)
     assert source.name == recipe.stem
+    assert not source.streaming  # the training recipes take tables only
     assert source.path in ("parquet", "imagefolder") or source.revision
 
 

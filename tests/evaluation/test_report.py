@@ -149,6 +149,8 @@ def test_a_person_who_does_something_else_is_not_called_absent(people):
     assert truth_instead(("colour", "dancing girl", "red"), people) == "there is a running girl"
     assert truth_instead(("kind", "waving boy"), people) == "there is none"
     assert truth_instead(("colour", "running girl", "red"), people) == "the true colour is pink"
+    assert truth_instead(("colour", "girl", "red"), people) == "the true colour is pink"
+    assert truth_instead(("kind", "boy"), people) == "there is none"
 
 
 def test_marks_the_words_of_right_and_wrong_facts(scene):
@@ -173,6 +175,8 @@ def test_a_word_that_states_a_right_and_a_wrong_fact_is_wrong(scene):
 
 
 def test_marks_both_words_of_a_wrong_person(people):
+    text = "A girl in pink."
+    assert {kind for kind, _, _ in marks(marked_words(text, people, score_facts(text, people)))} == {"right"}
     text = "A dancing girl in pink."
     found = marks(marked_words(text, people, score_facts(text, people)))
     assert [(kind, words) for kind, _, words in found][:2] == [("wrong", "dancing"), ("wrong", "girl")]

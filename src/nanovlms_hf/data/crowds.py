@@ -1,8 +1,8 @@
 """Crowds: pictures full of single things on a loose grid, to teach a vision tower kinds and colours.
 
-A scene shows two or three things, so most of its patches teach nothing but the backdrop. A crowd of sixteen costs the tower
-the same and teaches eight times as much about kinds and colours. Crowds are for dense targets only: they have no
-descriptions.
+A scene has one to three groups, so most of its patches teach nothing but the backdrop. A crowd shows nine or sixteen things at
+the same cost to the tower. Crowds are for dense targets only: they have no descriptions, things float where no scene would
+put them, and what a setting hides may be there.
 """
 
 from random import Random
@@ -12,12 +12,12 @@ from .sprites import POSES, aspect
 
 
 def make_crowd(seed: int, index: int, config: WorldConfig = DEFAULT_WORLD, columns: int | None = None) -> Scene:
-    """A picture of `columns * columns` single things anywhere on the picture: always the same for the same arguments.
+    """A picture of `columns * columns` single things, one near each point of a grid: always the same for the same arguments.
 
     Args:
         seed (`int`): the stream.
         index (`int`): position in the stream.
-        config (`WorldConfig`): kinds, colours, settings and styles to draw from.
+        config (`WorldConfig`): kinds, colours, settings and styles to draw from; its counts and sizes play no part.
         columns (`int`, *optional*): cells along a side, each with one thing; 3 or 4, by chance, when not given.
 
     Returns:

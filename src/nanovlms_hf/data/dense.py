@@ -2,9 +2,10 @@
 
 A language-modelling loss on descriptions is a weak teacher of sight: fluency comes first, and the loss goes flat at the
 sentence patterns while colours and kinds are still at chance. A patch-wise target is a strong one: a picture of 64 patches
-gives hundreds of labels instead of eight supervised words.
+gives hundreds of labels, where a short description has some twenty words, most of which can be guessed without looking.
 
-All targets come from the boxes that a scene (or any detection data set) knows.
+All targets come from what a scene knows of itself; where things are, from their boxes alone (a thing that hides another plays
+no part). Kinds, colours and counts could be had from any detection data set.
 """
 
 from dataclasses import dataclass
@@ -74,6 +75,9 @@ def owner_of_patches(scene: Scene, grid: int) -> np.ndarray:
 def dense_targets(scene: Scene, grid: int) -> dict[str, np.ndarray]:
     """The class of every dense task for every patch of a scene.
 
+    All patches of a group have the group's classes; "relation" is that of the first link of which it is the subject, "none"
+    where it is of none.
+
     Returns:
         `dict[str, np.ndarray]`: for each task of `DENSE_TASKS` an int64 array of shape `(grid * grid,)`, or `()` for the
         tasks about the whole picture.
@@ -99,7 +103,7 @@ def dense_targets(scene: Scene, grid: int) -> dict[str, np.ndarray]:
 
 
 def crowd_targets(crowd: Scene, grid: int) -> dict[str, np.ndarray]:
-    """As `dense_targets` for a crowd: kinds, colours and setting; -100 for what only a scene has (order, relation, ...)."""
+    """As `dense_targets` for a crowd: kinds, colours and setting; -100 (ignored) for size, count, order and relation."""
     owner = owner_of_patches(crowd, grid).reshape(-1)
     targets = {task.name: np.full(owner.shape, IGNORED, dtype=np.int64) for task in DENSE_TASKS if task.per_patch}
     for task, names in (

@@ -10,7 +10,7 @@ How: a plan of core sentences that carries the facts is drawn at random, then op
 
 from random import Random
 
-from .fillers import INVITATIONS, group_sentences
+from .fillers import INVITATIONS, group_sentences, with_tail
 from .phrases import (
     full,
     is_are,
@@ -29,6 +29,7 @@ from .vocabulary import COUNT_WORDS
 SHORT_WORDS, SHORT_SENTENCES = (20, 25), (2, 3)
 LONG_WORDS, LONG_SENTENCES = (60, 70), (5, 6)
 
+_PLAIN_ATTEMPTS = 2  # at filling a long text before a sentence with an opinion at its end is offered
 _SHORTEST_OPTIONAL, _LONGEST_OPTIONAL = 3, 13
 
 _LEADS = (
@@ -138,7 +139,7 @@ def _with_setting(scene: Scene, rng: Random, sentences: list[str], apart: bool) 
             (f"we are {phrase}", f"everything is {phrase}", f"this is a day {phrase}", f"all this is {phrase}")
         )
         if scene.setting == "night":
-            words = rng.choice(("it is night", "now it is night", "this is at night"))
+            words = rng.choice(("it is night", "now it is night", "here it is night"))
         return [*sentences, words] if rng.random() < 0.5 else [words, *sentences]
     first = sentences[0]
     if rng.random() < 0.5 and not first.startswith("now "):
@@ -154,7 +155,7 @@ def _lead(rng: Random, groups: list[Group], phrases: list[str], tight: bool) -> 
         return f"{listed(phrases)} {is_are(*groups)}"
     if rng.random() < 0.2:
         return f"{listed(phrases)} {is_are(*groups)} here"
-    lead = rng.choice(_LEADS).replace("{is}", is_are(groups[0]))
+    lead = rng.choice(_LEADS).replace("{is}", is_are(*groups))
     return f"{lead} {listed(phrases)}"
 
 
@@ -236,9 +237,12 @@ def _fill(scene: Scene, rng: Random, core: list[str], words: tuple[int, int], le
         return None
     if used >= words[0] and len(sentences) >= lengths[0]:
         return " ".join(sentences)
-    optional = group_sentences(scene, rng, tails=words[0] > 2 * SHORT_WORDS[0])
-    optional += [(text, text) for text in rng.sample(INVITATIONS, 12)]
-    for _ in range(6):
+    long = words == LONG_WORDS
+    about = group_sentences(scene, rng, long)
+    optional = [*about, *((text, text) for text in rng.sample(INVITATIONS, 12))]
+    for attempt in range(6):
+        if long and attempt == _PLAIN_ATTEMPTS:
+            optional.append(with_tail(about, rng))
         extra = _extras(
             rng,
             optional,

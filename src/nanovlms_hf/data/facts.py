@@ -10,6 +10,11 @@ Rules
     A relation of the layout is found when any true relation between the same two kinds is stated.
     Counts are facts only above one: "a cat" where there are three states no count, and the count is missed.
     Saying the same thing twice counts once. A text without facts has precision 0 and recall 0.
+    "A boy", without what he does, means the one kind of boy in the scene (no two kinds there share a noun). What is said
+    of him, his colour, size, count or relations, is true, and found, as if the kind had been named. The kind itself is
+    true but missed: what he does was not said. "A child" means somebody only where a single kind of person is there;
+    beside both a boy and a girl the word is true, and anything else said of it is false.
+    A wrong action ("a sleeping boy" of one who runs) names another kind, and all that is said of it is false.
 """
 
 from collections.abc import Iterable
@@ -27,8 +32,8 @@ class FactScore:
     """Precision, recall and their harmonic mean, each 0 to 1, with the facts behind them.
 
     Attributes:
-        true_positive: stated facts that are true.
-        false: stated facts that are not.
+        true_positive: stated facts that are true, in the words of the text (("colour", "boy", "red")).
+        false: stated facts that are not, likewise.
         found: facts of the scene that the text states.
         missed: facts of the scene that it does not.
     """
@@ -42,16 +47,47 @@ class FactScore:
     missed: frozenset[Fact]
 
 
+def _people_called(noun: str, scene: Scene) -> list[str]:
+    """The kinds in a scene that a bare person noun may mean: at most one for "boy", any person for "child"."""
+    people = [KINDS[kind] for kind in scene.by_kind if KINDS[kind].group == "person"]
+    return [kind.name for kind in people if noun in (kind.noun, "child")]
+
+
+def meaning(fact: Fact, scene: Scene) -> Fact:
+    """A fact with each bare person noun replaced by the kind it means in a scene, where that is a single one.
+
+    Args:
+        fact: in the form of `read_facts`, such as ("colour", "boy", "green").
+        scene: what it was said of.
+
+    Returns:
+        ("colour", "running boy", "green") where running boys are the only boys; the fact itself where nothing is bare,
+        nobody is meant, or several kinds may be.
+    """
+
+    def kind_of(name: str) -> str:
+        if name not in PERSON_NOUNS or name in KINDS:
+            return name
+        people = _people_called(name, scene)
+        return people[0] if len(people) == 1 else name
+
+    if fact[0] == "setting":
+        return fact
+    if fact[0] == "relation":
+        return "relation", kind_of(fact[1]), fact[2], kind_of(fact[3])
+    return fact[0], kind_of(fact[1]), *fact[2:]
+
+
 def is_true(fact: Fact, scene: Scene) -> bool:
-    """Whether a fact in the form of `read_facts` is true of a scene."""
+    """Whether a fact in the form of `read_facts` is true of a scene; a bare person noun is read as `meaning` reads it."""
+    fact = meaning(fact, scene)
     label, subject = fact[0], fact[1]
     if label == "setting":
         return subject == scene.setting
     if label == "relation":
         return fact[2] in RELATIONS and scene.holds(fact[2], subject, fact[3])
-    if label == "kind" and subject in PERSON_NOUNS and subject not in KINDS:  # "a girl", without what she does
-        nouns = {KINDS[kind].noun for kind in scene.by_kind if KINDS[kind].group == "person"}
-        return bool(nouns & {"girl", "boy", "baby"}) if subject == "child" else subject in nouns
+    if label == "kind" and subject == "child":  # one of several
+        return bool(_people_called(subject, scene))
     return fact in scene.facts()
 
 
@@ -70,11 +106,17 @@ def score_facts(text: str, scene: Scene) -> FactScore:
         text: what a model wrote.
         scene: what it was about.
     """
-    stated, wanted = read_facts(text), scene.facts()
+    said: dict[Fact, Fact] = {}  # what is meant -> the words for it, the kind's full name where both were used
+    for fact in sorted(read_facts(text)):
+        meant = meaning(fact, scene)
+        if meant not in said or fact == meant:
+            said[meant] = fact
+    stated, wanted = frozenset(said.values()), scene.facts()
     true = frozenset(fact for fact in stated if is_true(fact, scene))
-    pairs = {frozenset((fact[1], fact[3])) for fact in true if fact[0] == "relation"}
+    told = {meant for meant, fact in said.items() if fact in true and (fact[0] != "kind" or fact == meant)}
+    pairs = {frozenset((fact[1], fact[3])) for fact in told if fact[0] == "relation"}
     found = frozenset(
-        fact for fact in wanted if (frozenset((fact[1], fact[3])) in pairs if fact[0] == "relation" else fact in true)
+        fact for fact in wanted if (frozenset((fact[1], fact[3])) in pairs if fact[0] == "relation" else fact in told)
     )
     precision, recall = _ratio(len(true), len(stated)), _ratio(len(found), len(wanted))
     return FactScore(precision, recall, _f1(precision, recall), true, stated - true, found, wanted - found)
@@ -110,4 +152,4 @@ def corpus_scores(pairs: Iterable[tuple[str, Scene]]) -> dict[str, dict[str, flo
     return scores
 
 
-__all__ = ["FACT_TYPES", "FactScore", "corpus_scores", "is_true", "read_facts", "score_facts"]
+__all__ = ["FACT_TYPES", "FactScore", "corpus_scores", "is_true", "meaning", "read_facts", "score_facts"]

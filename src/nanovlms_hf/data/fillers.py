@@ -39,8 +39,7 @@ INVITATIONS = (
     "Some day I want to go there with all my good friends.",
 )
 
-
-_TAILS = (
+TAILS = (
     ", and I like that",
     ", and that makes me smile",
     ", and that is so nice",
@@ -50,13 +49,13 @@ _TAILS = (
 )
 
 
-def group_sentences(scene: Scene, rng: Random, tails: bool = False) -> list[tuple[str, str]]:
+def group_sentences(scene: Scene, rng: Random, long: bool = False) -> list[tuple[str, str]]:
     """Optional true sentences about a scene's groups, each with its topic; of one topic only one should be used.
 
     Args:
         scene: what they are about.
         rng: chooses the wording.
-        tails: whether some are made longer by an opinion at the end.
+        long: whether to offer longer ones as well, to fill a long text.
     """
     found = []
     for group in scene.groups:
@@ -67,14 +66,17 @@ def group_sentences(scene: Scene, rng: Random, tails: bool = False) -> list[tupl
         found.append((f"liking {group.kind}", _liking(rng, group)))
         if group.count > 1:
             found.append((f"count {group.kind}", _counting(rng, group)))
-    if tails:
-        ends = list(_TAILS)
-        rng.shuffle(ends)
-        plain = [
-            (topic, text) for topic, text in found if text.endswith(".") and topic.startswith(("place", "detail"))
-        ]
-        found += [(topic, text[:-1] + end + ".") for (topic, text), end in zip(plain[::2], ends, strict=False)]
+        if long:
+            found.append((f"place {group.kind}", _long_place(rng, scene, group)))
+            found.append((f"detail {group.kind}", _long_detail(rng, group)))
     return found
+
+
+def with_tail(found: list[tuple[str, str]], rng: Random) -> tuple[str, str]:
+    """One of the sentences about places and parts with an opinion at its end. A text should have one at most."""
+    plain = [pair for pair in found if pair[0].startswith(("place", "detail")) and " see" not in f" {pair[1].lower()}"]
+    topic, text = rng.choice(plain)
+    return topic, text[:-1] + rng.choice(TAILS) + "."
 
 
 def _place(rng: Random, scene: Scene, group: Group) -> str:
@@ -94,6 +96,19 @@ def _place(rng: Random, scene: Scene, group: Group) -> str:
     )
 
 
+def _long_place(rng: Random, scene: Scene, group: Group) -> str:
+    where, thing = PLACE_PHRASES[scene.place(group.kind)], the(group)
+    return sentence(
+        rng.choice(
+            (
+                f"if you search {where}, you will find {thing}",
+                f"to find {thing}, you have to search {where}",
+                f"put your hand {where}, and you can touch {thing}",
+            )
+        )
+    )
+
+
 def _detail(rng: Random, group: Group) -> str:
     kind = KINDS[group.kind]
     if group.count > 1:
@@ -105,6 +120,19 @@ def _detail(rng: Random, group: Group) -> str:
                 f"see how {the(group)} has {kind.detail}",
                 f"see, the {kind.noun} has {kind.detail}",
                 f"with {kind.detail}, the {kind.noun} is nice to see",
+            )
+        )
+    )
+
+
+def _long_detail(rng: Random, group: Group) -> str:
+    thing, detail = the(group), KINDS[group.kind].detail
+    return sentence(
+        rng.choice(
+            (
+                f"if I draw {thing}, I have to draw {detail}",
+                f"when you paint {thing}, you need to paint {detail} too",
+                f"my dad can draw {thing} with {detail}",
             )
         )
     )

@@ -114,6 +114,8 @@ def relation_phrase(
     words = rng.choice(RELATION_CHOICES[relation])
     if inverted:
         tail = rng.choice((is_are(second), "there " + is_are(second), "you see", "I see"))
+        if second_words.startswith("the ") and tail.startswith("there "):  # "there is" brings in what is new
+            tail = is_are(second)
         comma = "," if tail in ("you see", "I see") else ""
         return f"{words} {first_words}{comma} {tail} {second_words}"
     return f"{first_words} {rng.choice((is_are(first), verb(first)))} {words} {second_words}"

@@ -11,6 +11,7 @@ What is read
 How the unclear is settled
     "it" and "they" mean the thing of their number named last. A relation right after a thing belongs to that thing, otherwise to the
     subject of the clause. A relation has one object: in "next to a ball and a dog" the dog is only named.
+    What is said of a part ("one of them is black", "two of the cats are red") is not taken for a fact of the group.
     "girl" alone means the girl named before; if none was, it is the fact ("kind", "girl"), true of any girl.
     Words from outside this world ("lion") are skipped, and what is said of them may be taken for the subject.
 """
@@ -290,13 +291,25 @@ class _Sentence:
         return None
 
     def _number(self, node: _Node, position: int) -> int | None:
-        """ "Three of them"."""
-        rest = self.nodes[position + 1 : position + 3]
-        if len(rest) == 2 and rest[0].value == "of" and rest[1].label == "pronoun" and int(node.value) > 1:
+        """ "Three of them" is a count. "One of them", "two of the cats" and "one is" speak of a part: nothing of the whole."""
+        following = [*self.nodes[position + 1 : position + 3], _Node(""), _Node("")][:2]
+        of, whole = following[0].value == "of", following[1]
+        if of and whole.label == "pronoun" and int(node.value) > 1 and not self._is_part(node.value):
             for kind in self._resolve(False):
                 self.memory.facts.add(("count", kind, node.value))
             return position + 3
+        if (of and whole.label in ("pronoun", "thing")) or following[0].label == "is":
+            self.row, self.negated = [], True
+            if whole.label == "thing" and of:
+                self._name(whole)
+                self._remember(whole, in_row=False)
+            return position + (3 if of else 1)
         return None
+
+    def _is_part(self, number: str) -> bool:
+        """Whether there are otherwise many of "them", as was said before."""
+        group = self._resolve(True)
+        return any(fact[0] == "count" and fact[1] in group and fact[2] != number for fact in self.memory.facts)
 
     def _adjectives(self, node: _Node, position: int) -> None:
         before = self._before(position)

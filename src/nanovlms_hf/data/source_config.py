@@ -48,7 +48,7 @@ class SourceConfig:
         data_dir: folder of an image folder, or sub-folder of a Hub dataset.
         split: split to read.
         revision: commit of a Hub dataset; pin it.
-        streaming: read while training and keep nothing on disk.
+        streaming: read while iterating and keep nothing on disk. For loops of your own: the recipes take tables only.
         image: column with the picture, list of such columns, or a column that holds a list of pictures; None for text only.
         image_dir: folder to which paths in the image columns are relative; default is the folder of the data file.
         image_optional: rows without a picture are text-only rows instead of bad rows.

@@ -57,7 +57,8 @@ def chat(scene: Scene, tasks: Sequence[str], rng: random.Random) -> list[dict]:
         rng (`random.Random`): draws prompts and wordings.
 
     Returns:
-        `list[dict]`: chat messages with content blocks, as transformers' chat templates take them.
+        `list[dict]`: chat messages with content blocks, as transformers' chat templates take them; the block of the picture
+        only marks its place.
 
     Raises:
         ValueError: if there is no task or a name is unknown.

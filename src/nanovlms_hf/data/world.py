@@ -1,4 +1,4 @@
-"""The built-in picture world as a `datasets.Dataset`: endless, on the fly, a row a pure function of (seed, index).
+"""The built-in picture world as a `datasets.Dataset`: any length, on the fly, a row a pure function of (seed, split, index).
 
 Nothing is stored but the indices: a row is drawn when it is read, so an epoch of a million pictures takes no disk, and
 the order of reading, the number of workers and a resumed run change nothing.
@@ -92,7 +92,7 @@ def world_texts(
     mixture: dict[str, float] | None = None,
     world: WorldConfig = DEFAULT_WORLD,
 ) -> Iterator[str]:
-    """The words of the first rows of `world_dataset`, without drawing a picture; arguments as there."""
+    """The words of the first `length` rows of `world_dataset`, questions and answers, without drawing a picture."""
     rows = _Rows(seed, split, 1, dict(mixture or {"short": 1.0}), world)
     for index in range(length):
         for message in rows.messages(index)[1]:

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from html import escape
 
-from ..data.facts import FACT_TYPES, FactScore, read_facts
+from ..data.facts import FACT_TYPES, FactScore, meaning, read_facts
 from ..data.lexicon import PERSON_NOUNS, Item, phrases
 from ..data.phrases import CONVERSE, article
 from ..data.scenes import KINDS, SETTINGS, Fact, Group, Scene
@@ -96,6 +96,7 @@ def truth_instead(fact: Fact, scene: Scene) -> str:
         fact (`Fact`): a false fact.
         scene (`Scene`): what it was said of.
     """
+    fact = meaning(fact, scene)  # "the boy" is the running boy, where there is no other
     label, subject = fact[0], fact[1]
     if label == "setting":
         return f"it is {fact_sentence(('setting', scene.setting))}"
