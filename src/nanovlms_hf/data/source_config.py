@@ -333,6 +333,7 @@ def _check_keys(mapping: Mapping, valid: Iterable[str], where: str) -> None:
 
 
 def nearest(word: str, valid: Iterable[str]) -> str:
+    """The end of a sentence about an unknown word: the closest valid one, if any is close."""
     valid = list(valid)
     close = difflib.get_close_matches(word, valid, n=1, cutoff=0.5)
     return f"{f'; did you mean {close[0]!r}?' if close else '.'} Valid: {', '.join(valid)}."
