@@ -112,11 +112,16 @@ def write_run_files(trainer: Trainer, processor, seconds: float, first_step: int
     summary = run_summary(trainer, seconds, first_step)
     trainer.save_model(trainer.args.output_dir)
     if trainer.is_world_process_zero():
-        folder = Path(trainer.args.output_dir)
-        processor.save_pretrained(folder)
-        (folder / "training.json").write_text(json.dumps(summary, indent=1))
-        draw_loss_curve(trainer.state.log_history, folder / "loss_curve.png")
+        processor.save_pretrained(trainer.args.output_dir)
+        write_summary(trainer, summary)
     return summary
 
 
-__all__ = ["checkpoint_to_resume", "rows_seen", "run_summary", "step_of", "write_run_files"]
+def write_summary(trainer: Trainer, summary: dict) -> None:
+    """Writes `training.json` and `loss_curve.png` to `output_dir`; for the first process alone."""
+    folder = Path(trainer.args.output_dir)
+    (folder / "training.json").write_text(json.dumps(summary, indent=1))
+    draw_loss_curve(trainer.state.log_history, folder / "loss_curve.png")
+
+
+__all__ = ["checkpoint_to_resume", "rows_seen", "run_summary", "step_of", "write_run_files", "write_summary"]

@@ -4,10 +4,8 @@
 next recipe loads through `vision_tower:`.
 """
 
-import json
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,9 +21,8 @@ from ..data.world import world_scene
 from ..image_processing_nanovlms import NanoVLMsImageProcessor
 from ..presets import preset_config
 from .arguments import as_mapping, parse, world_config
-from .curves import draw_loss_curve
 from .muon import muon_optimizer
-from .run_files import checkpoint_to_resume, run_summary, step_of
+from .run_files import checkpoint_to_resume, run_summary, step_of, write_summary
 from .tower import DensePretrainingModel, dense_accuracy
 
 
@@ -171,11 +168,9 @@ def run(arguments: TowerArguments, training: TowerStageArguments) -> dict:
         "accuracy": {task.name: round(accuracy[f"eval_{task.name}_accuracy"], 4) for task in DENSE_TASKS}
     }
     if trainer.is_world_process_zero():
-        folder = Path(training.output_dir)
-        model.vision_tower.save_pretrained(folder)
-        image_processor.save_pretrained(folder)
-        (folder / "training.json").write_text(json.dumps(summary, indent=1))
-        draw_loss_curve(trainer.state.log_history, folder / "loss_curve.png")
+        model.vision_tower.save_pretrained(training.output_dir)
+        image_processor.save_pretrained(training.output_dir)
+        write_summary(trainer, summary)
     return summary
 
 
