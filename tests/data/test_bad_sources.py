@@ -62,7 +62,7 @@ def test_bad_rows_are_named(row, changes, sentence):
 def test_boxes_that_cannot_be_corners(box):
     row = {"image": png(size=(100, 50)), "objects": {"bbox": [box], "category": ["x"]}}
     reader = reader_for(messages=[{"user": "?"}, {"assistant": "{objects|boxes_to_text}"}])
-    with pytest.raises(RowError, match="does not lie in a picture of 100x50; for .*use `xywh_boxes_to_text`"):
+    with pytest.raises(RowError, match="does not lie in a picture of 100x50: give .*; for .*use `xywh_boxes_to_text`"):
         reader.read(row, 0)
 
 

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-# Corners are divided by the side of the picture, times 1000, as in Vary (arXiv 2312.06109); 1000 itself becomes 999 so that
-# every number has three digits.
-BOX_SCALE = 1000
+from .box_text import BOX_SCALE, format_box, format_boxes, scale_box
+
+_EDGE_SLACK = 0.01  # of a side; annotation tools round outwards
 
 
 @dataclass
@@ -166,12 +166,24 @@ def true_false(value: Any, context: RowContext) -> str:
     return "true" if _truth(value) else "false"
 
 
+@transform("box_to_text")
+def box_to_text(value: Any, context: RowContext) -> str:
+    """One box of corners [x1, y1, x2, y2] in pixels as the answer to a referring expression: "[035, 024, 847, 901]"."""
+    return _box_text(list(value), context.picture_size())
+
+
+@transform("xywh_box_to_text")
+def xywh_box_to_text(value: Any, context: RowContext) -> str:
+    """As `box_to_text`, for one of COCO's boxes [x, y, width, height] in pixels."""
+    return _box_text(_corners_of_xywh(list(value)), context.picture_size())
+
+
 @transform("boxes_to_text")
 def boxes_to_text(value: Any, context: RowContext) -> str:
     """Objects with corner boxes [x1, y1, x2, y2] in pixels as detection text.
 
-    "RBC: [012, 345, 678, 999], [...]; WBC: [...]." Classes stand in alphabetical order and boxes in reading order (by top, then
-    left), because a model cannot guess the order in which somebody drew them.
+    "RBC: [012, 345, 678, 999], [...]; WBC: [...]." Classes and boxes stand from left to right (see `box_text`), because a model
+    cannot guess the order in which somebody drew them.
     """
     return _detection_text(value, context.picture_size(), lambda box: box)
 
@@ -179,9 +191,7 @@ def boxes_to_text(value: Any, context: RowContext) -> str:
 @transform("xywh_boxes_to_text")
 def xywh_boxes_to_text(value: Any, context: RowContext) -> str:
     """As `boxes_to_text`, for COCO's boxes [x, y, width, height] in pixels."""
-    return _detection_text(
-        value, context.picture_size(), lambda box: [box[0], box[1], box[0] + box[2], box[1] + box[3]]
-    )
+    return _detection_text(value, context.picture_size(), _corners_of_xywh)
 
 
 @transform("unit_boxes_to_text")
@@ -197,36 +207,27 @@ def counts_to_text(value: Any, context: RowContext) -> str:
     return "; ".join(f"{name}: {names.count(name)}" for name in sorted(set(names))) + "."
 
 
-def box_digits(corner: float, side: float) -> str:
-    """Write a coordinate as three digits.
-
-    Args:
-        corner: distance from the left or top edge, in the unit of `side`.
-        side: width or height of the picture.
-
-    Returns:
-        "000" to "999": `corner / side * 1000`, rounded, at most 999.
-    """
-    return f"{min(BOX_SCALE - 1, max(0, round(corner / side * BOX_SCALE))):03d}"
-
-
 def _detection_text(value: Any, size: tuple[int, int], corners: Callable[[list], list]) -> str:
-    width, height = size
-    slack_x, slack_y = width * 0.01, height * 0.01  # annotation tools round outwards
-    classes: dict[str, list[str]] = {}
-    for name, box in sorted(
-        ((n, corners(list(b))) for n, b in _objects(value)), key=lambda o: (o[1][1], o[1][0], o[1])
-    ):
-        x1, y1, x2, y2 = box
-        inside = -slack_x <= x1 < x2 <= width + slack_x and -slack_y <= y1 < y2 <= height + slack_y
-        if not inside:
-            raise ValueError(
-                f"the box {[round(float(x), 2) for x in box]} (x1, y1, x2, y2) does not lie in a picture of {width}x{height}; "
-                "for [x, y, width, height] use `xywh_boxes_to_text`, for fractions `unit_boxes_to_text`"
-            )
-        digits = [box_digits(x1, width), box_digits(y1, height), box_digits(x2, width), box_digits(y2, height)]
-        classes.setdefault(name, []).append(f"[{', '.join(digits)}]")
-    return "; ".join(f"{name}: {', '.join(classes[name])}" for name in sorted(classes)) + "."
+    boxes: dict[str, list[list]] = {}
+    for name, box in _objects(value):
+        boxes.setdefault(name, []).append(corners(list(box)))
+    try:
+        return format_boxes(boxes, *size, slack=_EDGE_SLACK)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}; for [x, y, width, height] use `xywh_boxes_to_text`, for fractions `unit_boxes_to_text`"
+        ) from error
+
+
+def _corners_of_xywh(box: list) -> list:
+    if len(box) != 4:
+        raise ValueError(f"a box needs four numbers, not {len(box)}")
+    x, y, width, height = box
+    return [x, y, x + width, y + height]
+
+
+def _box_text(corners: list, size: tuple[int, int]) -> str:
+    return format_box(scale_box(corners, *size, slack=_EDGE_SLACK), BOX_SCALE, BOX_SCALE)
 
 
 def _objects(value: Any) -> list[tuple[str, list]]:
