@@ -24,8 +24,15 @@ def world_scene(seed: int, split: str, index: int, world: WorldConfig = DEFAULT_
     return make_scene(seed, SPLIT_OFFSETS[split] + index, world)
 
 
-class _Rows:
-    """Draws rows; a picklable class, so that data-loader workers can have it."""
+class WorldRows:
+    """Draws rows by number; a picklable class, so that data-loader workers can have it.
+
+    Args:
+        seed, split, image_size, mixture, world: as for `world_dataset`.
+
+    Raises:
+        ValueError: if a task is unknown, or no conversation has a weight above 0.
+    """
 
     def __init__(self, seed, split, image_size, mixture, world):
         self.seed, self.split, self.image_size, self.world = seed, split, image_size, world
@@ -39,11 +46,13 @@ class _Rows:
             )
 
     def messages(self, index: int) -> tuple[Scene, list[dict]]:
+        """The scene of a row and the chat about it; nothing is drawn."""
         scene = world_scene(self.seed, self.split, index, self.world)
         rng = random.Random(f"{self.seed}:{self.split}:{index}:chat")
         return scene, chat(scene, rng.choices(self.choices, weights=self.weights)[0], rng)
 
     def row(self, index: int) -> dict:
+        """`images` and `messages` of a row."""
         scene, messages = self.messages(index)
         return {"images": [render(scene, self.image_size)], "messages": messages}
 
@@ -79,7 +88,7 @@ def world_dataset(
     """
     if length < 1:
         raise ValueError(f"length={length} rows were asked of the picture world; give at least 1.")
-    rows = _Rows(seed, split, image_size, dict(mixture or {"short": 1.0}), world)
+    rows = WorldRows(seed, split, image_size, dict(mixture or {"short": 1.0}), world)
     rows.row(start)  # a bad split speaks up here, not in a worker in the middle of training
     return Dataset.from_dict({"index": range(start, start + length)}).with_transform(rows)
 
@@ -93,10 +102,10 @@ def world_texts(
     world: WorldConfig = DEFAULT_WORLD,
 ) -> Iterator[str]:
     """The words of the first `length` rows of `world_dataset`, questions and answers, without drawing a picture."""
-    rows = _Rows(seed, split, 1, dict(mixture or {"short": 1.0}), world)
+    rows = WorldRows(seed, split, 1, dict(mixture or {"short": 1.0}), world)
     for index in range(length):
         for message in rows.messages(index)[1]:
             yield from (part["text"] for part in message["content"] if part["type"] == "text")
 
 
-__all__ = ["SPLIT_OFFSETS", "world_dataset", "world_scene", "world_texts"]
+__all__ = ["SPLIT_OFFSETS", "WorldRows", "world_dataset", "world_scene", "world_texts"]
