@@ -1,12 +1,13 @@
 """Tiny vision-language models as ordinary Hugging Face models; importing this package registers the Auto classes."""
 
 from .compat import AutoModelForVision2Seq
-from .configuration_nanovlms import NanoVLMsConfig, NanoVLMsVisionConfig
+from .configuration_nanovlms import NanoVLMsConfig, NanoVLMsVisionConfig, NanoVLMsVocabularyConfig
 from .image_processing_nanovlms import NanoVLMsImageProcessor
 from .modeling_nanovlms import (
     NanoVLMsForConditionalGeneration,
     NanoVLMsModel,
     NanoVLMsVisionModel,
+    NanoVLMsVisionVocabulary,
     register_connector,
 )
 from .processing_nanovlms import NanoVLMsProcessor
@@ -25,5 +26,7 @@ __all__ = [
     "NanoVLMsProcessor",
     "NanoVLMsVisionConfig",
     "NanoVLMsVisionModel",
+    "NanoVLMsVisionVocabulary",
+    "NanoVLMsVocabularyConfig",
     "register_connector",
 ]

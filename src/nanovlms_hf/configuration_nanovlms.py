@@ -1,5 +1,8 @@
 """Configuration of the nanovlms family: a vision tower, a connector and a causal decoder, each a sub-configuration.
 
+A model may have a second, high-resolution tower beside the first: a vision vocabulary (`NanoVLMsVocabularyConfig`, Vary-toy,
+arXiv 2401.12503), which is pretrained on its own by writing out text and boxes.
+
 The one idea worth knowing: a size, a paper or an ablation is *data* (see `presets.py`), never a subclass. The vision
 tower is either our own from-scratch encoder (`NanoVLMsVisionConfig`, arXiv 2502.07838 section 2.2.1) or any vision
 backbone of transformers; the decoder is any causal language model of transformers.
@@ -24,6 +27,7 @@ _PREFIX_TOKENS = {
 }
 _IMAGE_TOKENS = ("cls", "patches", "all")
 _STEMS = ("paper", "linear", "conv")
+_JOINS = ("channel", "sequence")
 
 
 def _side(value) -> int:
@@ -150,11 +154,118 @@ class NanoVLMsVisionConfig(PreTrainedConfig):
         return (self.image_size // self.patch_size) ** 2
 
 
+class NanoVLMsVocabularyConfig(PreTrainedConfig):
+    """Configuration of a vision vocabulary: a high-resolution backbone, then stride-2 convolutions (Vary-toy, section 3.1).
+
+    The defaults are the paper's: SAM-base's encoder at 1024 px with its neck, a 64x64 grid of 256 channels, shrunk by two
+    convolutions to 256 tokens of 1024 channels.
+
+    Args:
+        backbone_config (`dict` or `PreTrainedConfig`, *optional*): any vision backbone whose output is a square grid of
+            patches; `sam_vision_model` (SAM-base's shapes) by default.
+        downsample_channels (`list[int]`, defaults to `[512, 1024]`): channels of the stride-2 convolutions, in order.
+        downsample_blocks (`list[int]`, *optional*): residual blocks after each convolution, which then has a GroupNorm and a
+            ReLU; the paper's bare convolutions when not given.
+        num_hidden_layers (`int`, defaults to 0): pre-LN transformer blocks on the final tokens, with learned positions before
+            and a LayerNorm after them; none in the paper.
+        num_attention_heads (`int`, defaults to 8): attention heads of these blocks.
+        initializer_range (`float`, defaults to 0.02): standard deviation of the initial weights.
+
+    Raises:
+        ValueError: if the grid cannot be halved as often as there are convolutions, or the lists differ in length.
+    """
+
+    model_type = "nanovlms_vocabulary"
+    base_config_key = "vocabulary_config"
+    sub_configs = {"backbone_config": AutoConfig}
+    auto_map = {
+        "AutoConfig": "configuration_nanovlms.NanoVLMsVocabularyConfig",
+        "AutoModel": "modeling_nanovlms.NanoVLMsVisionVocabulary",
+    }
+    # What the transformer blocks ask of a configuration beside the arguments.
+    qk_norm = True
+    hidden_act = "gelu"
+    hidden_dropout_prob = 0.0
+    attention_dropout = 0.0
+    layer_norm_eps = 1e-6
+
+    def __init__(
+        self,
+        backbone_config=None,
+        downsample_channels=(512, 1024),
+        downsample_blocks=None,
+        num_hidden_layers=0,
+        num_attention_heads=8,
+        initializer_range=0.02,
+        **kwargs,
+    ):
+        self.backbone_config = _sub_config(backbone_config, "sam_vision_model", "backbone_config")
+        self.downsample_channels = list(downsample_channels)
+        self.downsample_blocks = list(downsample_blocks) if downsample_blocks is not None else None
+        self.num_hidden_layers = num_hidden_layers
+        self.num_attention_heads = num_attention_heads
+        self.initializer_range = initializer_range
+        self._check()
+        super().__init__(**kwargs)
+
+    def _check(self):
+        stages = len(self.downsample_channels)
+        if self.downsample_blocks is not None and len(self.downsample_blocks) != stages:
+            raise ValueError(
+                f"downsample_blocks={self.downsample_blocks} and downsample_channels={self.downsample_channels} differ in "
+                "length; give one number of blocks for each convolution."
+            )
+        grid = _side(self.backbone_config.image_size) // _side(self.backbone_config.patch_size)
+        if grid % 2**stages:
+            raise ValueError(
+                f"{stages} stride-2 convolutions cannot halve the backbone's {grid}x{grid} grid evenly; choose image_size and "
+                f"patch_size so that the grid is a multiple of {2**stages}, or fewer downsample_channels."
+            )
+        if self.num_hidden_layers and self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"downsample_channels ends in {self.hidden_size}, which does not divide into num_attention_heads="
+                f"{self.num_attention_heads} equal heads; change one of them."
+            )
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square picture, in pixels."""
+        return _side(self.backbone_config.image_size)
+
+    @property
+    def patch_size(self) -> int:
+        """Side of the square of pixels that one token stands for."""
+        return _side(self.backbone_config.patch_size) * 2 ** len(self.downsample_channels)
+
+    @property
+    def hidden_size(self) -> int:
+        """Channels of a token."""
+        return self.downsample_channels[-1] if self.downsample_channels else tower_width(self.backbone_config)
+
+    @property
+    def intermediate_size(self) -> int:
+        """Width inside the MLP of a transformer block."""
+        return 4 * self.hidden_size
+
+    @property
+    def num_channels(self) -> int:
+        """Colour channels of a picture."""
+        return self.backbone_config.num_channels
+
+
 class NanoVLMsConfig(PreTrainedConfig):
-    """Configuration of a nanovlms model: vision tower -> connector -> decoder.
+    """Configuration of a nanovlms model: vision tower -> connector -> decoder, and a vision vocabulary beside the tower if wanted.
 
     Args:
         vision_config (`dict` or `PreTrainedConfig`, *optional*): any vision backbone; ours (`nanovlms_vision`) by default.
+        vocabulary_config (`dict` or `PreTrainedConfig`, *optional*): a second tower that sees the picture at high resolution;
+            no second tower when not given.
+        vocabulary_connector (`str`, defaults to `"linear"`): connector of the second tower, from the same registry.
+        vocabulary_join (`str`, defaults to `"channel"`): `"channel"`: the two towers' tokens are put together one by one, each
+            tower giving a part of the decoder's width (Vary-toy, section 3.2); `"sequence"`: the vocabulary's tokens follow
+            those of the first tower.
+        vocabulary_channels (`int`, *optional*): part of the decoder's width that the vocabulary gives when joined by channel;
+            half of it when not given.
         text_config (`dict` or `PreTrainedConfig`, *optional*): any causal language model; `llama` by default.
         connector (`str`, defaults to `"mlp"`): a name in the connector registry of `modeling_nanovlms.py`:
             `linear`, `mlp`, `pixel_shuffle`.
@@ -182,7 +293,7 @@ class NanoVLMsConfig(PreTrainedConfig):
     """
 
     model_type = "nanovlms"
-    sub_configs = {"vision_config": AutoConfig, "text_config": AutoConfig}
+    sub_configs = {"vision_config": AutoConfig, "text_config": AutoConfig, "vocabulary_config": AutoConfig}
     # TRL loads a model named by its path through this table when transformers itself does not know the class.
     auto_map = {
         "AutoConfig": "configuration_nanovlms.NanoVLMsConfig",
@@ -210,6 +321,10 @@ class NanoVLMsConfig(PreTrainedConfig):
         image_token_id=3,
         tie_word_embeddings=None,
         initializer_range=0.02,
+        vocabulary_config=None,
+        vocabulary_connector="linear",
+        vocabulary_join="channel",
+        vocabulary_channels=None,
         **kwargs,
     ):
         self.vision_config = _sub_config(vision_config, "nanovlms_vision", "vision_config")
@@ -228,7 +343,13 @@ class NanoVLMsConfig(PreTrainedConfig):
         self.num_prefix_tokens = (
             num_prefix_tokens if num_prefix_tokens is not None else _count_prefix_tokens(self.vision_config)
         )
-        self.image_seq_length = image_seq_length if image_seq_length is not None else self._count_image_tokens()
+        self.vocabulary_config = None
+        if vocabulary_config is not None:
+            self.vocabulary_config = _sub_config(vocabulary_config, "nanovlms_vocabulary", "vocabulary_config")
+        self.vocabulary_connector = vocabulary_connector
+        self.vocabulary_join = vocabulary_join
+        self.vocabulary_channels = vocabulary_channels
+        self.image_seq_length = image_seq_length if image_seq_length is not None else self._count_joined_tokens()
         self.image_token_id = image_token_id
         # Transformers 5 reads the tie from the top level, transformers 4 from the decoder: keep both equal.
         if tie_word_embeddings is None:
@@ -255,10 +376,54 @@ class NanoVLMsConfig(PreTrainedConfig):
 
     @property
     def vision_hidden_size(self) -> int:
-        """Width of the tower's features (SAM-like towers name it `output_channels`)."""
-        if self.vision_config.model_type == "sam_vision_model":
-            return self.vision_config.output_channels
-        return self.vision_config.hidden_size
+        """Width of the tower's features."""
+        return tower_width(self.vision_config)
+
+    @property
+    def connector_widths(self) -> tuple[int, int]:
+        """Width of what each connector gives: the tower's, and the vocabulary's (0 where there is none)."""
+        width = self.text_config.hidden_size
+        if self.vocabulary_config is None:
+            return width, 0
+        if self.vocabulary_join == "sequence":
+            return width, width
+        channels = self.vocabulary_channels if self.vocabulary_channels is not None else width // 2
+        return width - channels, channels
+
+    def _count_joined_tokens(self) -> int:
+        first = self._count_image_tokens()
+        if self.vocabulary_config is None:
+            return first
+        if self.vocabulary_join not in _JOINS:
+            raise ValueError(
+                f"vocabulary_join={self.vocabulary_join!r} is unknown; choose one of {', '.join(_JOINS)}."
+            )
+        second = self._count_vocabulary_tokens()
+        if self.vocabulary_join == "sequence":
+            return first + second
+        if first != second:
+            raise ValueError(
+                f"the vision tower gives {first} tokens a picture ({_size_of(self.vision_config)}), but the vision vocabulary gives "
+                f"{second} ({_size_of(self.vocabulary_config)}), so they cannot be joined by channel; choose an image or patch size "
+                "that gives as many, or vocabulary_join='sequence'."
+            )
+        if min(self.connector_widths) < 1:
+            raise ValueError(
+                f"vocabulary_channels={self.vocabulary_channels} leaves the vision tower {self.connector_widths[0]} of the decoder's "
+                f"{self.text_config.hidden_size} channels; give a number from 1 to {self.text_config.hidden_size - 1}."
+            )
+        return first
+
+    def _count_vocabulary_tokens(self) -> int:
+        grid = _side(self.vocabulary_config.image_size) // _side(self.vocabulary_config.patch_size)
+        if self.vocabulary_connector != "pixel_shuffle":
+            return grid * grid
+        if grid % self.pixel_shuffle_factor:
+            raise ValueError(
+                f"the pixel_shuffle connector cannot fold the vocabulary's {grid}x{grid} grid by pixel_shuffle_factor="
+                f"{self.pixel_shuffle_factor}; choose a factor that divides {grid}, or vocabulary_connector='linear'."
+            )
+        return (grid // self.pixel_shuffle_factor) ** 2
 
     def _count_image_tokens(self) -> int:
         if self.image_tokens == "cls":
@@ -285,6 +450,15 @@ class NanoVLMsConfig(PreTrainedConfig):
         return grid * grid + (self.num_prefix_tokens if self.image_tokens == "all" else 0)
 
 
+def tower_width(config: PreTrainedConfig) -> int:
+    """Width of a vision backbone's output (SAM's encoder names it `output_channels`)."""
+    return config.output_channels if config.model_type == "sam_vision_model" else config.hidden_size
+
+
+def _size_of(config: PreTrainedConfig) -> str:
+    return f"{_side(config.image_size)} px, a token every {_side(config.patch_size)} px"
+
+
 def _with_source(error: ValueError, source) -> ValueError:
     if not source or str(source) in str(error):
         return error
@@ -298,8 +472,8 @@ def _sub_config(value, default_type: str, key: str) -> PreTrainedConfig:
         raise ValueError(f"{key} is a {type(value).__name__}; give a configuration object or a dictionary.")
     fields = dict(value or {})
     model_type = fields.pop("model_type", default_type)
-    if model_type == NanoVLMsVisionConfig.model_type:
-        return NanoVLMsVisionConfig(**fields)
+    if model_type in _OWN_TOWERS:  # run from a Hub repository, these are not in transformers' tables
+        return _OWN_TOWERS[model_type](**fields)
     if model_type not in CONFIG_MAPPING:
         raise ValueError(
             f"{key} has model_type={model_type!r}, which transformers {transformers_version} does not know; correct the name, or "
@@ -314,6 +488,9 @@ def _sub_config(value, default_type: str, key: str) -> PreTrainedConfig:
         ) from error
 
 
+_OWN_TOWERS = {tower.model_type: tower for tower in (NanoVLMsVisionConfig, NanoVLMsVocabularyConfig)}
+
+
 def _count_prefix_tokens(vision_config) -> int:
     if vision_config.model_type == NanoVLMsVisionConfig.model_type:
         return int(vision_config.use_cls_token)
@@ -321,4 +498,4 @@ def _count_prefix_tokens(vision_config) -> int:
     return _PREFIX_TOKENS.get(vision_config.model_type, 0) + registers
 
 
-__all__ = ["NanoVLMsConfig", "NanoVLMsVisionConfig"]
+__all__ = ["NanoVLMsConfig", "NanoVLMsVisionConfig", "NanoVLMsVocabularyConfig", "tower_width"]

@@ -2,7 +2,8 @@
 
 PIL only, no torchvision. Odd pictures are converted rightly instead of being refused or garbled: EXIF rotation is
 applied, transparency is laid on white, 16-bit and CMYK pictures are scaled to 8-bit RGB. What cannot be a picture gets
-one sentence. This file imports transformers, PIL and numpy only, so that it runs alone from a Hub repository.
+one sentence. For a model with a vision vocabulary each picture comes in two views, the second at high resolution, made in one
+pass with a normalisation of its own. This file imports transformers, PIL and numpy only, so that it runs alone from a Hub repository.
 """
 
 import io
@@ -16,9 +17,11 @@ from transformers.image_utils import (
     IMAGENET_STANDARD_MEAN,
     IMAGENET_STANDARD_STD,
     PILImageResampling,
+    SizeDict,
     is_valid_image,
     load_image,
 )
+from transformers.processing_utils import ImagesKwargs
 from transformers.utils import logging
 
 logger = logging.get_logger(__name__)
@@ -73,14 +76,28 @@ def _is_path(source) -> bool:
     return "." in source or len(source) < 64
 
 
+class NanoVLMsImageProcessorKwargs(ImagesKwargs, total=False):
+    """Settings of the second view; see `NanoVLMsImageProcessor`."""
+
+    high_res_size: dict | None
+    high_res_resample: int | None
+    high_res_image_mean: list | None
+    high_res_image_std: list | None
+
+
 class NanoVLMsImageProcessor(PilBackend):
     """Resizes, rescales and normalises pictures for a nanovlms model.
 
     Args:
         size (`dict`, defaults to `{"height": 224, "width": 224}`): size of the output, in pixels; the picture is resized
-            directly, without cropping, so that boxes and words about its corners stay true.
+            directly, without cropping, so that boxes and words about its corners stay true. CLIP's way is
+            `{"shortest_edge": 224}` with `do_center_crop` and `crop_size`.
         resample (`int`, defaults to bicubic): PIL resampling filter.
         image_mean, image_std (`list[float]`): normalisation after rescaling to [0, 1].
+        high_res_size (`dict`, *optional*): height and width of a second view, `high_res_pixel_values`, resized directly, for a
+            model with a vision vocabulary; no second view when not given.
+        high_res_resample (`int`, *optional*), high_res_image_mean, high_res_image_std (`list[float]`, *optional*): the second
+            view's filter and normalisation; the first one's when not given.
 
     Raises:
         ValueError: for something that is no picture, an empty or truncated one, or one with no pixels.
@@ -95,7 +112,16 @@ class NanoVLMsImageProcessor(PilBackend):
     do_rescale = True
     do_normalize = True
     do_convert_rgb = True
-    model_input_names = ["pixel_values"]
+    high_res_size = None
+    high_res_resample = None
+    high_res_image_mean = None
+    high_res_image_std = None
+    valid_kwargs = NanoVLMsImageProcessorKwargs
+
+    @property
+    def model_input_names(self) -> list[str]:
+        """Names of what a call returns."""
+        return ["pixel_values"] + (["high_res_pixel_values"] if self.high_res_size else [])
 
     def fetch_images(self, image_url_or_urls):
         """Opens paths, URLs and encoded bytes; pictures already open pass through. See the class for what it raises."""
@@ -152,7 +178,16 @@ class NanoVLMsImageProcessor(PilBackend):
                     f"a picture of {width}x{height} pixels is squeezed into {size.width}x{size.height}: little of it will "
                     "be visible; crop or tile it first."
                 )
-        return super()._preprocess(images, do_resize=do_resize, size=size, **kwargs)
+        second = {
+            name: kwargs.pop(f"high_res_{name}", None) for name in ("size", "resample", "image_mean", "image_std")
+        }
+        views = super()._preprocess(images, do_resize=do_resize, size=size, **kwargs)
+        if second["size"] is None:
+            return views
+        options = kwargs | {name: value for name, value in second.items() if value is not None}
+        options |= {"do_resize": True, "size": SizeDict(**dict(second["size"])), "do_center_crop": False}
+        views["high_res_pixel_values"] = super()._preprocess(images, **options)["pixel_values"]
+        return views
 
 
 __all__ = ["NanoVLMsImageProcessor", "to_rgb"]

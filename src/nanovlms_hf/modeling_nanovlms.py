@@ -7,6 +7,8 @@ Worth knowing:
 - Pictures come flat, `(num_images, channels, height, width)`, in the order of their placeholders in the batch; a batch
   may mix examples with no, one and several pictures.
 - A picture's features replace its placeholder tokens one for one; a mismatch raises, nothing is dropped.
+- A vision vocabulary (Vary-toy, arXiv 2401.12503) is a tower of its own that sees the picture at high resolution. It can be
+  the only tower, as in its pretraining, or stand beside a general one; then a picture comes in two views.
 
 Method names and the shape of the outputs follow transformers' Llava so that every tool that knows one knows this.
 This file imports torch, transformers (and safetensors, which it rests on) and its sister file only, so that it runs alone
@@ -34,7 +36,7 @@ from transformers.utils import TransformersKwargs, logging, torch_compilable_che
 from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
-from .configuration_nanovlms import NanoVLMsConfig, NanoVLMsVisionConfig
+from .configuration_nanovlms import NanoVLMsConfig, NanoVLMsVisionConfig, NanoVLMsVocabularyConfig, tower_width
 
 logger = logging.get_logger(__name__)
 
@@ -300,7 +302,7 @@ def eager_attention_forward(
 class NanoVLMsVisionAttention(nn.Module):
     """Bidirectional multi-head attention over the tokens of one picture."""
 
-    def __init__(self, config: NanoVLMsVisionConfig):
+    def __init__(self, config: NanoVLMsVisionConfig | NanoVLMsVocabularyConfig):
         super().__init__()
         self.config = config
         self.head_dim = config.hidden_size // config.num_attention_heads
@@ -339,7 +341,7 @@ class NanoVLMsVisionAttention(nn.Module):
 class NanoVLMsVisionMLP(nn.Module):
     """Two linear maps with an activation between."""
 
-    def __init__(self, config: NanoVLMsVisionConfig):
+    def __init__(self, config: NanoVLMsVisionConfig | NanoVLMsVocabularyConfig):
         super().__init__()
         self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
         self.activation = ACT2FN[config.hidden_act]
@@ -352,7 +354,7 @@ class NanoVLMsVisionMLP(nn.Module):
 class NanoVLMsVisionLayer(GradientCheckpointingLayer):
     """Pre-LN transformer block: attention and MLP, each on a residual branch (the paper's Figure 5)."""
 
-    def __init__(self, config: NanoVLMsVisionConfig):
+    def __init__(self, config: NanoVLMsVisionConfig | NanoVLMsVocabularyConfig):
         super().__init__()
         self.layer_norm1 = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.self_attn = NanoVLMsVisionAttention(config)
@@ -429,6 +431,127 @@ class NanoVLMsVisionModel(StrictLoadingMixin, PreTrainedModel):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# The vision vocabulary
+
+
+class NanoVLMsDownsample(nn.Module):
+    """A 3x3 convolution of stride 2: bare, as in Vary (`blocks` is None), or with GroupNorm, ReLU and residual blocks."""
+
+    def __init__(self, channels: int, width: int, blocks: int | None):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, width, kernel_size=3, stride=2, padding=1, bias=False)
+        self.norm = nn.GroupNorm(_groups(width), width) if blocks is not None else None
+        self.blocks = nn.ModuleList(NanoVLMsResidualBlock(width) for _ in range(blocks or 0))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        features = self.conv(features)
+        if self.norm is not None:
+            features = nn.functional.relu(self.norm(features))
+        for block in self.blocks:
+            features = block(features)
+        return features
+
+
+class NanoVLMsVisionVocabulary(StrictLoadingMixin, PreTrainedModel):
+    """A high-resolution backbone and stride-2 convolutions: Vary's vision vocabulary (arXiv 2401.12503, section 3.1).
+
+    With SAM-base's encoder: 1024x1024 pixels -> 64x64x256 -> 32x32x512 -> 16x16x1024, read as 256 tokens.
+    """
+
+    config_class = NanoVLMsVocabularyConfig
+    config: NanoVLMsVocabularyConfig
+    base_model_prefix = "vocabulary"
+    main_input_name = "pixel_values"
+    input_modalities = ("image",)
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["NanoVLMsDownsample", "NanoVLMsVisionLayer"]
+    _supports_sdpa = True
+    _supports_attention_backend = True
+
+    def __init__(self, config: NanoVLMsVocabularyConfig):
+        super().__init__(config)
+        self.backbone = _vision_tower(config.backbone_config)
+        widths = [tower_width(config.backbone_config), *config.downsample_channels]
+        blocks = config.downsample_blocks or [None] * len(config.downsample_channels)
+        self.downsample = nn.ModuleList(
+            NanoVLMsDownsample(widths[index], widths[index + 1], blocks[index]) for index in range(len(blocks))
+        )
+        self.position_embedding = None
+        self.layers, self.post_layernorm = nn.ModuleList(), nn.Identity()
+        if config.num_hidden_layers:
+            tokens = (config.image_size // config.patch_size) ** 2
+            self.position_embedding = nn.Parameter(torch.zeros(1, tokens, config.hidden_size))
+            self.layers.extend(NanoVLMsVisionLayer(config) for _ in range(config.num_hidden_layers))
+            self.post_layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.post_init()
+
+    @torch.no_grad()
+    def _init_weights(self, module):
+        super()._init_weights(module)
+        if module is self and self.position_embedding is not None:
+            init.normal_(self.position_embedding, std=self.config.initializer_range)
+        elif isinstance(module, NanoVLMsResidualBlock):
+            init.zeros_(module.norm2.weight)
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The backbone's patch embedding."""
+        return self.backbone.get_input_embeddings()
+
+    @can_return_tuple
+    def forward(
+        self, pixel_values: torch.Tensor, **kwargs: Unpack[TransformersKwargs]
+    ) -> tuple | BaseModelOutputWithPooling:
+        """Encodes pictures.
+
+        Args:
+            pixel_values (`torch.Tensor` of shape `(num_images, channels, image_size, image_size)`): normalised pictures.
+
+        Returns:
+            `BaseModelOutputWithPooling`: `last_hidden_state` of shape `(num_images, tokens, channels)`, the tokens row by row
+            from the top left; `pooler_output` of shape `(num_images, channels)`, their mean; `hidden_states` and `attentions`,
+            where asked for, are the backbone's.
+
+        Raises:
+            ValueError: if the pictures do not have the size that the configuration names.
+        """
+        side = self.config.image_size
+        if pixel_values.ndim != 4 or tuple(pixel_values.shape[-2:]) != (side, side):
+            raise ValueError(
+                f"the vision vocabulary got pictures of shape {tuple(pixel_values.shape)}, but expects (num_images, "
+                f"{self.config.num_channels}, {side}, {side}); make them with the image processor saved beside the model."
+            )
+        outputs = self.backbone(pixel_values, return_dict=True, **kwargs)
+        features = outputs.last_hidden_state
+        if features.ndim == 3:
+            grid = side // (self.config.patch_size >> len(self.downsample))
+            features = (
+                features[:, -grid * grid :].transpose(1, 2).unflatten(2, (grid, grid))
+            )  # (images, channels, grid, grid)
+        for stage in self.downsample:
+            features = stage(features)
+        features = features.flatten(2).transpose(1, 2)  # (images, tokens, channels)
+        if self.position_embedding is not None:
+            features = features + self.position_embedding
+        for layer in self.layers:
+            features = layer(features)
+        features = self.post_layernorm(features)
+        return BaseModelOutputWithPooling(
+            last_hidden_state=features,
+            pooler_output=features.mean(dim=1),
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+        )
+
+
+def _vision_tower(config) -> PreTrainedModel:
+    # Run from a Hub repository, this file is not registered with AutoModel.
+    own = {tower.config_class.model_type: tower for tower in (NanoVLMsVisionModel, NanoVLMsVisionVocabulary)}
+    if config.model_type in own:
+        return own[config.model_type]._from_config(config)
+    return AutoModel.from_config(config)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Connectors
 
 CONNECTORS: dict[str, type[nn.Module]] = {}
@@ -437,8 +560,8 @@ CONNECTORS: dict[str, type[nn.Module]] = {}
 def register_connector(name: str):
     """Class decorator that adds a connector to the registry.
 
-    A connector is built from a `NanoVLMsConfig` and maps `(num_images, tokens, vision_hidden)` to
-    `(num_images, image_seq_length, text_hidden)`.
+    A connector is built from a `NanoVLMsConfig`, the width of a tower and the width to give, and maps
+    `(num_images, tokens, input_size)` to `(num_images, image tokens, output_size)`.
     """
 
     def add(connector: type[nn.Module]) -> type[nn.Module]:
@@ -452,9 +575,9 @@ def register_connector(name: str):
 class NanoVLMsLinearConnector(nn.Module):
     """One linear map (LLaVA, arXiv 2304.08485)."""
 
-    def __init__(self, config: NanoVLMsConfig):
+    def __init__(self, config: NanoVLMsConfig, input_size: int, output_size: int):
         super().__init__()
-        self.proj = nn.Linear(config.vision_hidden_size, config.text_config.hidden_size, bias=config.connector_bias)
+        self.proj = nn.Linear(input_size, output_size, bias=config.connector_bias)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         return self.proj(features)
@@ -464,12 +587,12 @@ class NanoVLMsLinearConnector(nn.Module):
 class NanoVLMsMLPConnector(nn.Module):
     """Linear, activation, linear: LLaVA-1.5's projector, and the only reading of NanoVLMs' that fits its Table 2."""
 
-    def __init__(self, config: NanoVLMsConfig):
+    def __init__(self, config: NanoVLMsConfig, input_size: int, output_size: int):
         super().__init__()
         width = config.connector_hidden_size or config.text_config.hidden_size
-        self.linear_1 = nn.Linear(config.vision_hidden_size, width, bias=config.connector_bias)
+        self.linear_1 = nn.Linear(input_size, width, bias=config.connector_bias)
         self.act = ACT2FN[config.connector_act]
-        self.linear_2 = nn.Linear(width, config.text_config.hidden_size, bias=config.connector_bias)
+        self.linear_2 = nn.Linear(width, output_size, bias=config.connector_bias)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         return self.linear_2(self.act(self.linear_1(features)))
@@ -479,12 +602,10 @@ class NanoVLMsMLPConnector(nn.Module):
 class NanoVLMsPixelShuffleConnector(nn.Module):
     """Folds each square of `factor`x`factor` patches into one token, then one linear map (Idefics3, arXiv 2408.12637)."""
 
-    def __init__(self, config: NanoVLMsConfig):
+    def __init__(self, config: NanoVLMsConfig, input_size: int, output_size: int):
         super().__init__()
         self.factor = config.pixel_shuffle_factor
-        self.proj = nn.Linear(
-            config.vision_hidden_size * self.factor**2, config.text_config.hidden_size, bias=config.connector_bias
-        )
+        self.proj = nn.Linear(input_size * self.factor**2, output_size, bias=config.connector_bias)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         images, tokens, width = features.shape
@@ -495,17 +616,23 @@ class NanoVLMsPixelShuffleConnector(nn.Module):
 
 
 class NanoVLMsConnector(nn.Module):
-    """The registered connector of the configuration between an optional LayerNorm and dropout."""
+    """A registered connector between an optional LayerNorm and dropout.
 
-    def __init__(self, config: NanoVLMsConfig):
+    Args:
+        config (`NanoVLMsConfig`): the model's configuration.
+        name (`str`): the connector's name in the registry.
+        input_size, output_size (`int`): width of the tower's features and of what the decoder gets.
+    """
+
+    def __init__(self, config: NanoVLMsConfig, name: str, input_size: int, output_size: int):
         super().__init__()
-        if config.connector not in CONNECTORS:
+        if name not in CONNECTORS:
             raise ValueError(
-                f"connector={config.connector!r} is not registered; choose one of {', '.join(sorted(CONNECTORS))} or add "
+                f"connector={name!r} is not registered; choose one of {', '.join(sorted(CONNECTORS))} or add "
                 "it with `register_connector`."
             )
-        self.layer_norm = nn.LayerNorm(config.vision_hidden_size) if config.connector_norm else nn.Identity()
-        self.projection = CONNECTORS[config.connector](config)
+        self.layer_norm = nn.LayerNorm(input_size) if config.connector_norm else nn.Identity()
+        self.projection = CONNECTORS[name](config, input_size, output_size)
         self.dropout = nn.Dropout(config.connector_dropout)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
@@ -554,15 +681,8 @@ class NanoVLMsPreTrainedModel(StrictLoadingMixin, PreTrainedModel):
     _can_compile_fullgraph = True
 
 
-def _vision_tower(config) -> PreTrainedModel:
-    if config.model_type == NanoVLMsVisionConfig.model_type:
-        # Run from a Hub repository, this file is not registered with AutoModel.
-        return NanoVLMsVisionModel._from_config(config)
-    return AutoModel.from_config(config)
-
-
 class NanoVLMsModel(NanoVLMsPreTrainedModel):
-    """Vision tower, connector and decoder without a language-modelling head."""
+    """Vision tower, connector and decoder without a language-modelling head; a vision vocabulary where one is configured."""
 
     # A checkpoint of the model with a head holds one weight more than this class needs.
     _keys_to_ignore_on_load_unexpected = [r"^lm_head\."]
@@ -570,7 +690,13 @@ class NanoVLMsModel(NanoVLMsPreTrainedModel):
     def __init__(self, config: NanoVLMsConfig):
         super().__init__(config)
         self.vision_tower = _vision_tower(config.vision_config)
-        self.connector = NanoVLMsConnector(config)
+        width, vocabulary_width = config.connector_widths
+        self.connector = NanoVLMsConnector(config, config.connector, config.vision_hidden_size, width)
+        if config.vocabulary_config is not None:
+            self.vocabulary = _vision_tower(config.vocabulary_config)
+            self.vocabulary_connector = NanoVLMsConnector(
+                config, config.vocabulary_connector, tower_width(config.vocabulary_config), vocabulary_width
+            )
         self.language_model = AutoModel.from_config(config.text_config)
         # Any table beside that of the tokens is one of learned positions, which ends where the context ends.
         tables = (module for module in self.language_model.modules() if isinstance(module, nn.Embedding))
@@ -589,17 +715,27 @@ class NanoVLMsModel(NanoVLMsPreTrainedModel):
     @merge_with_config_defaults
     @can_return_tuple
     def get_image_features(
-        self, pixel_values: torch.Tensor, **kwargs: Unpack[TransformersKwargs]
+        self,
+        pixel_values: torch.Tensor,
+        high_res_pixel_values: torch.Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """Encodes pictures and projects them to the decoder's width.
 
         Args:
             pixel_values (`torch.Tensor` of shape `(num_images, channels, height, width)`): normalised pictures.
+            high_res_pixel_values (`torch.Tensor` of shape `(num_images, channels, height, width)`): the same pictures as the
+                vision vocabulary sees them; for a model that has one.
 
         Returns:
             `BaseModelOutputWithPooling`: the tower's output, with `pooler_output` of shape
-            `(num_images, image_seq_length, text_hidden)` holding the projected features.
+            `(num_images, image_seq_length, text_hidden)` holding the projected features of both towers.
+
+        Raises:
+            ValueError: if the second view is missing, is given to a model without a vision vocabulary, or has another number
+                of pictures.
         """
+        self._check_views(pixel_values, high_res_pixel_values)
         layer = self.config.vision_feature_layer
         if layer is not None:
             kwargs["output_hidden_states"] = True
@@ -611,8 +747,29 @@ class NanoVLMsModel(NanoVLMsPreTrainedModel):
             features = features[:, :1]
         elif self.config.image_tokens == "patches":
             features = features[:, self.config.num_prefix_tokens :]
-        outputs.pooler_output = self.connector(features)  # (images, image_seq_length, text_hidden)
+        features = self.connector(features)  # (images, tokens, text_hidden or a part of it)
+        if high_res_pixel_values is not None:
+            read = self.vocabulary(high_res_pixel_values, return_dict=True).last_hidden_state
+            if read.ndim == 4:
+                read = read.flatten(2).transpose(1, 2)
+            # by channel each token gets what both towers say of its place, by sequence one tower's tokens follow the other's
+            axis = -1 if self.config.vocabulary_join == "channel" else 1
+            features = torch.cat([features, self.vocabulary_connector(read)], dim=axis)
+        outputs.pooler_output = features  # (images, image_seq_length, text_hidden)
         return outputs
+
+    def _check_views(self, pixel_values: torch.Tensor, high_res_pixel_values: torch.Tensor | None) -> None:
+        cure = "make both views with one call of the processor saved beside the model"
+        if self.config.vocabulary_config is None:
+            if high_res_pixel_values is not None:
+                raise ValueError(f"high_res_pixel_values were given, but this model has no vision vocabulary; {cure}.")
+        elif high_res_pixel_values is None:
+            raise ValueError(f"this model has a vision vocabulary, but high_res_pixel_values are missing; {cure}.")
+        elif high_res_pixel_values.shape[0] != pixel_values.shape[0]:
+            raise ValueError(
+                f"pixel_values hold {pixel_values.shape[0]} pictures and high_res_pixel_values "
+                f"{high_res_pixel_values.shape[0]}; {cure}."
+            )
 
     def get_placeholder_mask(
         self, input_ids: torch.LongTensor | None, inputs_embeds: torch.Tensor, image_features: torch.Tensor
@@ -643,6 +800,7 @@ class NanoVLMsModel(NanoVLMsPreTrainedModel):
         past_key_values: Cache | None = None,
         inputs_embeds: torch.Tensor | None = None,
         mm_encoder_outputs: dict[str, BaseModelOutputWithPooling] | None = None,
+        high_res_pixel_values: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | NanoVLMsModelOutputWithPast:
         """Runs the decoder over a text in which picture features stand in for the placeholder tokens.
@@ -657,6 +815,8 @@ class NanoVLMsModel(NanoVLMsPreTrainedModel):
             inputs_embeds (`torch.Tensor` of shape `(batch, tokens, text_hidden)`): embeddings in place of `input_ids`.
             mm_encoder_outputs (`dict`): `{"image": output of get_image_features}`, to encode a picture once and use it
                 many times.
+            high_res_pixel_values (`torch.Tensor` of shape `(num_images, channels, height, width)`): the pictures as the vision
+                vocabulary sees them; for a model that has one.
 
         Raises:
             ValueError: if not exactly one of `input_ids` and `inputs_embeds` is given, if pictures come both raw and
@@ -674,7 +834,7 @@ class NanoVLMsModel(NanoVLMsPreTrainedModel):
             self._check_length(inputs_embeds.shape[1], position_ids, past_key_values)
 
         if encoded is None and pixel_values is not None:
-            encoded = self.get_image_features(pixel_values, return_dict=True)
+            encoded = self.get_image_features(pixel_values, high_res_pixel_values, return_dict=True)
         if encoded is None and not torch.compiler.is_compiling():
             self._warn_of_bare_placeholders(input_ids, past_key_values)
         image_features = None
@@ -783,10 +943,15 @@ class NanoVLMsForConditionalGeneration(NanoVLMsPreTrainedModel, GenerationMixin)
         return self.lm_head
 
     def get_image_features(
-        self, pixel_values: torch.Tensor, **kwargs: Unpack[TransformersKwargs]
+        self,
+        pixel_values: torch.Tensor,
+        high_res_pixel_values: torch.Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """See `NanoVLMsModel.get_image_features`."""
-        return self.model.get_image_features(pixel_values=pixel_values, **kwargs)
+        return self.model.get_image_features(
+            pixel_values=pixel_values, high_res_pixel_values=high_res_pixel_values, **kwargs
+        )
 
     @can_return_tuple
     def forward(
@@ -800,6 +965,7 @@ class NanoVLMsForConditionalGeneration(NanoVLMsPreTrainedModel, GenerationMixin)
         labels: torch.LongTensor | None = None,
         logits_to_keep: int | torch.Tensor = 0,
         mm_encoder_outputs: dict[str, BaseModelOutputWithPooling] | None = None,
+        high_res_pixel_values: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | NanoVLMsCausalLMOutputWithPast:
         """As `NanoVLMsModel.forward`, then logits and, with labels, the next-token loss.
@@ -819,6 +985,7 @@ class NanoVLMsForConditionalGeneration(NanoVLMsPreTrainedModel, GenerationMixin)
             past_key_values=past_key_values,
             inputs_embeds=inputs_embeds,
             mm_encoder_outputs=mm_encoder_outputs,
+            high_res_pixel_values=high_res_pixel_values,
             **kwargs,
         )
         logits = self.lm_head(_keep_positions(outputs.last_hidden_state, logits_to_keep))
@@ -843,6 +1010,7 @@ __all__ = [
     "NanoVLMsModel",
     "NanoVLMsPreTrainedModel",
     "NanoVLMsVisionModel",
+    "NanoVLMsVisionVocabulary",
     "WeightsDoNotFitError",
     "WeightsNotFoundError",
     "WeightsUnreadableError",

@@ -2,6 +2,8 @@
 
 The faithful presets follow Table 1 of NanoVLMs (arXiv 2502.07838). What the paper leaves open (vocabulary, context, MLP
 ratio, stem width) is chosen so that the parameters fall as its Table 2 says; `nanovlms presets` prints both side by side.
+The `vary-` presets follow Vary-toy (arXiv 2401.12503): `vary-tiny` is its stage 1 with the exact shapes, `vary-toy` the merged
+model, `vary-nano` the same mechanism small enough to learn on two CPU cores.
 The `-modern` twins have at most the parameters of the faithful preset and the shape that was measured to learn faster
 (docs/log.md).
 """
@@ -27,6 +29,8 @@ class Preset:
         vision (`dict`): fields of the tower's configuration.
         text (`dict`): fields of the decoder's configuration; `vocab_size` is set by the tokenizer.
         model (`dict`): fields of `NanoVLMsConfig` itself.
+        vocabulary (`dict`, *optional*): fields of the second tower's configuration, for a model that has one.
+        reader (`dict`, *optional*): fields of the decoder that teaches the second tower in stage 1; `text` when not given.
         vocab_size (`int`): tokens of the vocabulary that the tokenizer is trained to.
         source (`str`): where the shape comes from.
         paper_total (`str`): the total that the paper prints, if any.
@@ -36,6 +40,8 @@ class Preset:
     vision: dict
     text: dict
     model: dict = field(default_factory=dict)
+    vocabulary: dict | None = None
+    reader: dict | None = None
     vocab_size: int = PAPER_VOCAB_SIZE
     source: str = ""
     paper_total: str = ""
@@ -134,6 +140,112 @@ def _modern(
     )
 
 
+# Vary-toy, section 3.1: SAM-base's encoder (the configuration's defaults) and two stride-2 convolutions.
+_SAM_VOCABULARY = {"model_type": "nanovlms_vocabulary"}
+
+_VARY_TINY = Preset(
+    vision=_SAM_VOCABULARY,
+    text={
+        "model_type": "opt",
+        "hidden_size": 768,
+        "word_embed_proj_dim": 768,
+        "ffn_dim": 3072,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "max_position_embeddings": 4096,
+        "tie_word_embeddings": True,
+    },
+    model={"connector": "linear"},
+    vocab_size=50272,
+    source="arXiv 2401.12503, section 3.1; OPT-125M with positions for 4096 tokens",
+)
+
+_VARY_TOY = Preset(
+    vision={
+        "model_type": "clip_vision_model",
+        "image_size": 224,
+        "patch_size": 14,
+        "hidden_size": 1024,
+        "intermediate_size": 4096,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+        "projection_dim": 768,
+    },
+    vocabulary=_SAM_VOCABULARY,
+    text={
+        "model_type": "qwen2",
+        "hidden_size": 2048,
+        "intermediate_size": 5504,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 16,
+        "max_position_embeddings": 8192,
+        "rope_theta": 1000000.0,
+        "tie_word_embeddings": False,
+    },
+    model={"connector": "linear", "vision_feature_layer": -2, "vocabulary_channels": 1024},
+    vocab_size=151936,
+    source="arXiv 2401.12503, section 3.2; Qwen1.5-1.8B's shapes, which are Qwen-1.8B's",
+)
+
+_NANO_DECODER = {
+    "model_type": "qwen3",
+    "hidden_size": 128,
+    "intermediate_size": 384,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "head_dim": 32,
+    "max_position_embeddings": 1024,
+    "rope_theta": 10000.0,
+    "initializer_range": 0.04,
+    "tie_word_embeddings": True,
+}
+
+# Both towers give 12x12 tokens. The tokenizer is little more than the bytes: what is often asked is short, and a word that was
+# never seen is spelled in pieces like any other.
+_VARY_NANO = Preset(
+    vision={
+        "model_type": "nanovlms_vision",
+        "image_size": 96,
+        "patch_size": 8,
+        "hidden_size": 96,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 4,
+        "stem": "conv",
+        "stem_channels": [32, 64],
+        "stem_blocks": [1, 1],
+        "initializer_range": 0.04,
+        "use_cls_token": False,
+        "qk_norm": True,
+    },
+    vocabulary={
+        "model_type": "nanovlms_vocabulary",
+        "backbone_config": {
+            "model_type": "nanovlms_vision",
+            "image_size": 192,
+            "patch_size": 4,
+            "hidden_size": 32,
+            "num_hidden_layers": 0,
+            "num_attention_heads": 1,
+            "stem": "conv",
+            "stem_channels": [32],
+            "stem_blocks": [1],
+            "initializer_range": 0.04,
+            "use_cls_token": False,
+        },
+        "downsample_channels": [72, 144],
+        "downsample_blocks": [1, 1],
+        "num_hidden_layers": 1,
+        "num_attention_heads": 4,
+        "initializer_range": 0.04,
+    },
+    text=_NANO_DECODER,
+    model={"connector": "linear", "connector_norm": True, "vocabulary_channels": 88},
+    vocab_size=640,
+    source="Vary-toy's mechanism for two CPU cores",
+)
+
 PRESETS: dict[str, Preset] = {
     "nanovlm-tiny": _modern(
         image=64,
@@ -188,6 +300,9 @@ PRESETS: dict[str, Preset] = {
     "nanovlm-mini": _paper(1, 4, 8, 96, 400, "5 M", (69, 14, 17)),
     "nanovlm-base": _paper(3, 8, 8, 128, 512, "16 M", (78, 8, 16)),
     "nanovlm-large": _paper(5, 10, 16, 192, 512, "25 M", (73, 6, 21)),
+    "vary-nano": _VARY_NANO,
+    "vary-tiny": _VARY_TINY,
+    "vary-toy": _VARY_TOY,
 }
 
 
@@ -198,7 +313,7 @@ def preset_config(name: str, vocab_size: int | None = None, **overrides) -> Nano
         name (`str`): a key of `PRESETS`.
         vocab_size (`int`, *optional*): tokens of the tokenizer; the preset's own when not given.
         overrides: fields of `NanoVLMsConfig`; `vision_config` and `text_config` take dictionaries that are laid over the
-            preset's own.
+            preset's own, `vocabulary_config` takes the place of the preset's (None: no second tower).
 
     Raises:
         ValueError: if the name is unknown.
@@ -213,14 +328,38 @@ def preset_config(name: str, vocab_size: int | None = None, **overrides) -> Nano
     text["vocab_size"] = vocab_size or preset.vocab_size
     # The ids that `tokenization.py` gives its special tokens; GPT-2's own defaults lie outside a small vocabulary.
     text |= {"pad_token_id": 0, "bos_token_id": None, "eos_token_id": 1}
-    return NanoVLMsConfig(vision_config=vision, text_config=text, **(deepcopy(preset.model) | overrides))
+    second = {"vocabulary_config": deepcopy(preset.vocabulary)} if preset.vocabulary else {}
+    return NanoVLMsConfig(vision_config=vision, text_config=text, **(second | deepcopy(preset.model) | overrides))
+
+
+def reading_config(name: str, vocab_size: int | None = None, **overrides) -> NanoVLMsConfig:
+    """The configuration of a preset's stage 1: its vision vocabulary as the only tower, and the decoder that teaches it.
+
+    Args:
+        name, vocab_size, overrides: as for `preset_config`; `vision_config` is laid over the vocabulary's configuration.
+
+    Raises:
+        ValueError: if the name is unknown, or the preset has no vision vocabulary.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"{name!r} is not a preset; choose one of {', '.join(PRESETS)}.")
+    preset = PRESETS[name]
+    if preset.vocabulary is None:
+        if preset.vision["model_type"] != "nanovlms_vocabulary":
+            having = ", ".join(key for key, value in PRESETS.items() if value.vocabulary or value is _VARY_TINY)
+            raise ValueError(f"the preset {name!r} has no vision vocabulary to train; choose one of {having}.")
+        return preset_config(name, vocab_size, **overrides)
+    overrides["vision_config"] = deepcopy(preset.vocabulary) | overrides.get("vision_config", {})
+    overrides["text_config"] = deepcopy(preset.reader or preset.text) | overrides.get("text_config", {})
+    shared = {"vocabulary_config": None, "vocabulary_channels": None, "vision_feature_layer": None}
+    return preset_config(name, vocab_size, **(shared | overrides))
 
 
 def parameter_counts(config: NanoVLMsConfig) -> dict[str, int]:
     """Parameters of a configuration by component, counted on the meta device, so that no memory is taken.
 
     Returns:
-        `dict`: `total`, `encoder`, `connector`, `decoder` (language model and untied head), and `embedding` (the token and
+        `dict`: `total`, `encoder` and `connector` (of both towers where there are two), `decoder` (language model and untied head), and `embedding` (the token and
         position tables and the head, a part of `decoder`).
     """
     from .modeling_nanovlms import NanoVLMsForConditionalGeneration
@@ -239,9 +378,10 @@ def parameter_counts(config: NanoVLMsConfig) -> dict[str, int]:
                     total += parameter.numel()
         return total
 
+    second = [model.model.vocabulary, model.model.vocabulary_connector] if config.vocabulary_config is not None else []
     counts = {
-        "encoder": count(model.model.vision_tower),
-        "connector": count(model.model.connector),
+        "encoder": count(model.model.vision_tower, *(second[:1])),
+        "connector": count(model.model.connector, *(second[1:])),
         "decoder": count(model.model.language_model, model.lm_head),
     }
     counts["total"] = sum(counts.values())
@@ -253,7 +393,7 @@ def parameter_counts(config: NanoVLMsConfig) -> dict[str, int]:
 
 def presets_table() -> str:
     """Each preset's parameters, total and by component, beside the paper's, with where the two disagree, as plain text."""
-    head = f"{'preset':22}{'total':>12}{'encoder':>12}{'connector':>11}{'decoder':>11}{'(tables)':>11}   {'share %':20}paper"
+    head = f"{'preset':22}{'total':>14}{'encoder':>12}{'connector':>11}{'decoder':>14}{'(tables)':>12}   {'share %':20}paper"
     lines = [head, "-" * len(head)]
     notes = []
     for name, preset in PRESETS.items():
@@ -264,8 +404,8 @@ def presets_table() -> str:
             paper = f"{preset.paper_total}, {' / '.join(map(str, preset.paper_shares))} %"
             notes.append(_disagreement(name, preset, shares, counts["total"]))
         lines.append(
-            f"{name:22}{counts['total']:>12,}{counts['encoder']:>12,}{counts['connector']:>11,}{counts['decoder']:>11,}"
-            f"{counts['embedding']:>11,}   {' / '.join(f'{share:.1f}' for share in shares):20}{paper}"
+            f"{name:22}{counts['total']:>14,}{counts['encoder']:>12,}{counts['connector']:>11,}{counts['decoder']:>14,}"
+            f"{counts['embedding']:>12,}   {' / '.join(f'{share:.1f}' for share in shares):20}{paper}"
         )
     lines += ["", "(tables): token and position tables and the head, a part of the decoder.", *notes]
     return "\n".join(lines)
@@ -288,4 +428,4 @@ def _disagreement(name: str, preset: Preset, shares: list[float], total: int) ->
     return note
 
 
-__all__ = ["PRESETS", "Preset", "parameter_counts", "preset_config", "presets_table"]
+__all__ = ["PRESETS", "Preset", "parameter_counts", "preset_config", "presets_table", "reading_config"]
