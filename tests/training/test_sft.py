@@ -19,7 +19,7 @@ from nanovlms_hf.training import building
 from nanovlms_hf.training.arguments import DataArguments, ModelArguments, StageArguments, parse
 from nanovlms_hf.training.building import component_of
 from nanovlms_hf.training.run_files import checkpoint_to_resume, rows_seen
-from nanovlms_hf.training.sft import load_data, texts_of
+from nanovlms_hf.training.stage_data import load_data, texts_of
 from nanovlms_hf.training.trainer import NanoVLMsSFTTrainer, SupervisedCollator
 
 ROOT = Path(__file__).parents[2]

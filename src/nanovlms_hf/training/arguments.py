@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from trl import SFTConfig, TrlParser
 
@@ -25,20 +26,24 @@ class ModelArguments:
         model_name_or_path (`str`, *optional*): a saved nanovlms model to continue from; excludes `preset`.
         vision_tower (`str`, *optional*): a saved vision tower, local or on the Hub, whose weights (and, without a preset,
             whose shape) the model takes.
-        language_model (`str`, *optional*): a saved causal language model, local or on the Hub, likewise.
+        vocabulary (`str`, *optional*): a saved vision vocabulary, local or on the Hub: the model gets a second tower with its
+            shape and weights.
+        language_model (`str`, *optional*): a saved causal language model, local or on the Hub, likewise; a saved nanovlms model
+            gives its decoder.
         connector (`str`, *optional*): connector to use instead of the preset's.
         overrides (`dict`, *optional*): fields of `NanoVLMsConfig` laid over the preset's, such as
             `{"image_tokens": "all", "text_config": {"num_hidden_layers": 2}}`.
         tokenizer_name_or_path (`str`, *optional*): a saved tokenizer; otherwise the model's own, or one trained on the text.
         vocab_size (`int`, *optional*): size of a tokenizer trained on the text; the preset's when not given.
-        freeze (`list[str]`): components that do not train, of `vision_tower`, `connector`, `language_model`; `none`
-            on the command line overrides a recipe that names some.
+        freeze (`list[str]`): components that do not train, of `vision_tower`, `vocabulary`, `connector`,
+            `vocabulary_connector`, `language_model`; `none` on the command line overrides a recipe that names some.
         attn_implementation (`str`, *optional*): `sdpa`, `eager`, `flash_attention_2`, ...
     """
 
     preset: str | None = field(default=None, metadata={"help": "Preset to build from random weights."})
     model_name_or_path: str | None = field(default=None, metadata={"help": "Saved nanovlms model to continue from."})
     vision_tower: str | None = field(default=None, metadata={"help": "Saved vision tower to start from."})
+    vocabulary: str | None = field(default=None, metadata={"help": "Saved vision vocabulary for a second tower."})
     language_model: str | None = field(default=None, metadata={"help": "Saved causal language model to start from."})
     connector: str | None = field(default=None, metadata={"help": "Connector in place of the preset's."})
     overrides: dict[str, Any] | str | None = field(default=None, metadata={"help": "Fields laid over the preset's."})
@@ -57,21 +62,25 @@ class ModelArguments:
 
 @dataclass
 class DataArguments:
-    """What a stage trains on: the built-in picture world, or real data by source entries.
+    """What a stage trains on: the built-in picture world, real data by source entries, or a mixture of both and more.
 
     Args:
         sources (`list[str]`): source entries (YAML files, see docs/data.md); the picture world when empty.
-        mixture (`dict[str, float]`): for the picture world, conversation -> weight, such as
-            `{"naming+short": 1.0}`; see `data/tasks.py`.
+        mixture (`dict[str, float]` or `list[dict]`): for the picture world, conversation -> weight, such as
+            `{"naming+short": 1.0}` (see `data/tasks.py`); or a list of entries, each a name, a weight and a kind of rows (see
+            `data/mixture_config.py`), which excludes `sources` and `world`.
         world (`dict`): fields of `WorldConfig`, to make the world smaller or draw other styles.
-        world_seed (`int`, defaults to 0): seed of the picture world.
-        train_rows (`int`, *optional*): rows for training; needed for the picture world, a cap for real data.
+        world_seed (`int`, defaults to 0): seed of the picture world and of a mixture.
+        train_rows (`int`, *optional*): rows for training; needed for the picture world and a mixture, a cap for real data.
         validation_rows (`int`, defaults to 512): rows for the validation loss.
         picture_size (`int`, *optional*): side of the drawn pictures, in pixels; the model's when not given.
     """
 
     sources: list[str] = field(default_factory=list, metadata={"help": "Source entries; the picture world if none."})
-    mixture: dict[str, Any] | str | None = field(default=None, metadata={"help": "Conversation -> weight."})
+    # A list too, but transformers' argument parser knows no union with one.
+    mixture: dict[str, Any] | str | None = field(
+        default=None, metadata={"help": "Conversation -> weight, or a list of entries."}
+    )
     world: dict[str, Any] | str | None = field(default=None, metadata={"help": "Fields of WorldConfig."})
     world_seed: int = field(default=0, metadata={"help": "Seed of the picture world."})
     train_rows: int | None = field(default=None, metadata={"help": "Rows for training."})
@@ -79,10 +88,15 @@ class DataArguments:
     picture_size: int | None = field(default=None, metadata={"help": "Side of the drawn pictures, in pixels."})
 
     def __post_init__(self):
-        self.mixture = as_mapping("mixture", self.mixture)
+        self.mixture = as_mixture(self.mixture)
         self.world = as_mapping("world", self.world)
         if isinstance(self.sources, str):
             self.sources = [self.sources]
+        if isinstance(self.mixture, list) and (self.sources or self.world):
+            raise ValueError(
+                "mixture is a list of entries, and sources or world are given too; name sources and worlds in entries of the "
+                "mixture."
+            )
 
 
 @dataclass
@@ -113,6 +127,8 @@ class StageArguments(SFTConfig):
 
     def __post_init__(self):
         self.component_learning_rates = as_mapping("component_learning_rates", self.component_learning_rates)
+        if self.bf16 and not torch.accelerator.is_available():
+            self.use_cpu = True  # transformers refuses bf16 on a CPU that was not asked for by name
         super().__post_init__()
 
 
@@ -126,6 +142,16 @@ def as_mapping(name: str, value: dict | str | None) -> dict | None:
     if value is not None and not isinstance(value, dict):
         raise ValueError(f"{name} is a {type(value).__name__}, but a mapping of names to values is needed.")
     return value
+
+
+def as_mixture(value: dict | list | str | None) -> dict | list | None:
+    """A mixture from YAML as it is, one from a flag read as JSON: a list of entries, or a mapping; else as `as_mapping`."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"mixture={value!r} is not JSON ({error}); write it as '[{{\"name\": ...}}]'.") from error
+    return value if isinstance(value, list) else as_mapping("mixture", value)
 
 
 def world_config(world: dict | None) -> WorldConfig:
@@ -179,4 +205,4 @@ def _nearest(key: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else "see `--help` for the keys there are."
 
 
-__all__ = ["DataArguments", "ModelArguments", "StageArguments", "as_mapping", "parse", "world_config"]
+__all__ = ["DataArguments", "ModelArguments", "StageArguments", "as_mapping", "as_mixture", "parse", "world_config"]

@@ -12,6 +12,7 @@ from transformers import (
     AutoModel,
     AutoModelForCausalLM,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -20,14 +21,14 @@ from transformers.utils import logging
 from ..configuration_nanovlms import NanoVLMsConfig
 from ..image_processing_nanovlms import NanoVLMsImageProcessor
 from ..locating import check_source
-from ..modeling_nanovlms import NanoVLMsForConditionalGeneration
+from ..modeling_nanovlms import NanoVLMsForConditionalGeneration, NanoVLMsModel
 from ..presets import PRESETS, preset_config
 from ..processing_nanovlms import NanoVLMsProcessor
 from ..tokenization import SPECIAL_TOKENS, train_tokenizer
 from .arguments import ModelArguments
 
 logger = logging.get_logger(__name__)
-COMPONENTS = ("vision_tower", "connector", "language_model")
+COMPONENTS = ("vision_tower", "vocabulary", "connector", "vocabulary_connector", "language_model")
 
 
 def component_of(parameter_name: str) -> str:
@@ -53,12 +54,14 @@ def freeze(model: PreTrainedModel, components: Iterable[str]) -> None:
             parameter.requires_grad_(False)
 
 
-def load_part(part: PreTrainedModel, source: str) -> int:
+def load_part(part: PreTrainedModel, source: str, component: str | None = None) -> int:
     """Copies the weights of a saved model into a part of the same shape.
 
     Args:
         part (`PreTrainedModel`): a tower or decoder.
-        source (`str`): directory or Hub id.
+        source (`str`): directory or Hub id of such a model, of a whole nanovlms model, or of a model with a tower of pictures and
+            one of texts, such as CLIP and SigLIP, whose `vision_model` is taken.
+        component (`str`, *optional*): which part of a whole nanovlms model to take, such as `language_model`.
 
     Returns:
         `int`: weights (tensors) copied.
@@ -67,6 +70,13 @@ def load_part(part: PreTrainedModel, source: str) -> int:
         ValueError: unless every weight of the part is in the saved model, in the same shape.
     """
     saved, info = AutoModel.from_pretrained(source, output_loading_info=True, dtype=part.dtype)
+    if isinstance(saved, NanoVLMsModel) and component is not None:
+        saved, info = _component(saved, component, source), {"missing_keys": _missing_in(info, component)}
+    elif isinstance(getattr(saved, "vision_model", None), type(part)):  # a whole CLIP or SigLIP
+        prefix, saved = "vision_model.", saved.vision_model
+        info = {
+            "missing_keys": [name.removeprefix(prefix) for name in info["missing_keys"] if name.startswith(prefix)]
+        }
     # A tower may be saved with a pooling head, or a decoder with one for words: names that only the file has are fine.
     absent = sorted(info["missing_keys"])
     theirs, ours = saved.state_dict(), part.state_dict()
@@ -87,12 +97,25 @@ def load_part(part: PreTrainedModel, source: str) -> int:
     return len(ours)
 
 
+def _component(saved: NanoVLMsModel, name: str, source: str) -> PreTrainedModel:
+    part = getattr(saved, name, None)
+    if part is None:
+        raise ValueError(
+            f"{name}={source!r} is a nanovlms model without a {name}; name a folder that holds one, such as a finished stage 1."
+        )
+    return part
+
+
+def _missing_in(info: dict, component: str) -> list[str]:
+    return [name for name in info["missing_keys"] if component_of(name) == component]
+
+
 @torch.no_grad()
 def _load_head(model: NanoVLMsForConditionalGeneration, source: str) -> None:
     """The head of a saved decoder, where it is not tied to the embeddings; raises ValueError if it does not fit."""
-    saved, info = AutoModelForCausalLM.from_pretrained(
-        source, output_loading_info=True, dtype=model.lm_head.weight.dtype
-    )
+    whole = AutoConfig.from_pretrained(source).model_type == NanoVLMsConfig.model_type
+    kind = NanoVLMsForConditionalGeneration if whole else AutoModelForCausalLM
+    saved, info = kind.from_pretrained(source, output_loading_info=True, dtype=model.lm_head.weight.dtype)
     head = saved.get_output_embeddings()
     if head.weight.shape != model.lm_head.weight.shape or head.bias is not None or info["missing_keys"]:
         raise ValueError(
@@ -104,13 +127,18 @@ def _load_head(model: NanoVLMsForConditionalGeneration, source: str) -> None:
 
 
 def build(
-    arguments: ModelArguments, texts: Callable[[], Iterable[str]]
+    arguments: ModelArguments,
+    texts: Callable[[], Iterable[str]],
+    config_of: Callable[..., NanoVLMsConfig] = preset_config,
+    model_of: Callable[[NanoVLMsConfig], NanoVLMsForConditionalGeneration] = NanoVLMsForConditionalGeneration,
 ) -> tuple[NanoVLMsForConditionalGeneration, NanoVLMsProcessor]:
     """Builds or loads the model of a stage and its processor.
 
     Args:
         arguments (`ModelArguments`): what to build.
         texts (`Callable[[], Iterable[str]]`): gives the training text, read only when a tokenizer has to be trained.
+        config_of (`Callable`): the configuration of a preset, as `preset_config`.
+        model_of (`Callable`): makes a new model of a configuration.
 
     Raises:
         ValueError: if the arguments name no model or contradict each other, or if weights do not fit.
@@ -123,14 +151,27 @@ def build(
         )
         processor = NanoVLMsProcessor.from_pretrained(arguments.model_name_or_path)
     else:
-        model, processor = _build_new(arguments, texts)
-    if arguments.model_name_or_path and arguments.vision_tower:
-        load_part(model.model.vision_tower, arguments.vision_tower)
+        model, processor = _build_new(arguments, texts, config_of, model_of)
+    if arguments.model_name_or_path:
+        _load_towers(model, arguments)
     freeze(model, arguments.freeze)
     context = getattr(model.config.text_config, "max_position_embeddings", None)
     if context:  # where the collator stops too long a row
         processor.tokenizer.model_max_length = context
     return model, processor
+
+
+def _load_towers(model: NanoVLMsForConditionalGeneration, arguments: ModelArguments) -> None:
+    """Loads the towers that the arguments name."""
+    if arguments.vision_tower:
+        load_part(model.model.vision_tower, arguments.vision_tower, "vision_tower")
+    if arguments.vocabulary:
+        if model.config.vocabulary_config is None:
+            raise ValueError(
+                f"vocabulary={arguments.vocabulary!r} is given, but {arguments.model_name_or_path} was built without a vision "
+                "vocabulary; merge it when the model is built, from a preset or from vision_tower and language_model."
+            )
+        load_part(model.model.vocabulary, arguments.vocabulary, "vocabulary")
 
 
 def check_names(arguments: ModelArguments) -> None:
@@ -148,62 +189,117 @@ def check_names(arguments: ModelArguments) -> None:
             "the recipe names no model: give preset, model_name_or_path, or both vision_tower and language_model."
         )
     _check_components(arguments.freeze)  # before anything slow
-    for name in ("model_name_or_path", "vision_tower", "language_model", "tokenizer_name_or_path"):
+    for name in ("model_name_or_path", "vision_tower", "vocabulary", "language_model", "tokenizer_name_or_path"):
         if getattr(arguments, name):
             check_source(name, getattr(arguments, name))
 
 
-def _build_new(arguments: ModelArguments, texts) -> tuple[NanoVLMsForConditionalGeneration, NanoVLMsProcessor]:
+def _build_new(
+    arguments: ModelArguments, texts, config_of, model_of
+) -> tuple[NanoVLMsForConditionalGeneration, NanoVLMsProcessor]:
     overrides = dict(arguments.overrides or {})
+    if arguments.vocabulary:  # its own shape, whatever the preset's: that is what swapping one for another means
+        overrides["vocabulary_config"] = _saved_config(arguments.vocabulary, "vocabulary")
     if arguments.connector:
         overrides["connector"] = arguments.connector
     tokenizer = _tokenizer(arguments, texts)
-    if arguments.preset:
-        config = preset_config(arguments.preset, vocab_size=len(tokenizer), **overrides)
-    else:
-        config = NanoVLMsConfig(
-            vision_config=AutoConfig.from_pretrained(arguments.vision_tower),
-            text_config=AutoConfig.from_pretrained(arguments.language_model),
-            **overrides,
-        )
+    try:
+        if arguments.preset:
+            config = config_of(arguments.preset, vocab_size=_vocab_size(arguments, tokenizer), **overrides)
+        else:
+            config = NanoVLMsConfig(
+                vision_config=_saved_config(arguments.vision_tower, "vision_tower"),
+                text_config=_saved_config(arguments.language_model, "language_model"),
+                **overrides,
+            )
+    except ValueError as error:
+        if not arguments.vocabulary:
+            raise
+        raise ValueError(f"the vision vocabulary {arguments.vocabulary} does not fit this merge: {error}") from error
     config.image_token_id = tokenizer.convert_tokens_to_ids("<image>")
     pad = tokenizer.pad_token_id  # may lie outside a loaded decoder's table until that is resized
     config.text_config.pad_token_id = pad if pad < config.text_config.vocab_size else None
     if arguments.attn_implementation:
         config._attn_implementation = arguments.attn_implementation
-    model = NanoVLMsForConditionalGeneration(config)
+    model = model_of(config)
     if arguments.language_model:
-        load_part(model.model.language_model, arguments.language_model)
+        load_part(model.model.language_model, arguments.language_model, "language_model")
         if config.tie_word_embeddings:
             model.tie_weights()
         else:
             _load_head(model, arguments.language_model)
         model.resize_token_embeddings(max(len(tokenizer), config.text_config.vocab_size))
-    if arguments.vision_tower:
-        load_part(model.model.vision_tower, arguments.vision_tower)
+    _load_towers(model, arguments)
     for holder in (config.text_config, model.generation_config):
         holder.eos_token_id = tokenizer.eos_token_id
         holder.pad_token_id = tokenizer.pad_token_id
-    return model, make_processor(config, tokenizer, arguments.vision_tower)
+    return model, make_processor(config, tokenizer, arguments.vision_tower, arguments.vocabulary)
+
+
+def _vocab_size(arguments: ModelArguments, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Rows of the decoder's table: those of a saved decoder, which has spare ones as a rule, or one for each token."""
+    if arguments.language_model:
+        return _saved_config(arguments.language_model, "language_model").vocab_size
+    return len(tokenizer)
+
+
+def _saved_config(source: str, component: str) -> PreTrainedConfig:
+    """The configuration of a saved tower or decoder, or of that part of a whole nanovlms model, CLIP or SigLIP."""
+    config = AutoConfig.from_pretrained(source)
+    if not isinstance(config, NanoVLMsConfig):
+        return getattr(config, "vision_config", config) if component == "vision_tower" else config
+    key = {"vision_tower": "vision_config", "vocabulary": "vocabulary_config", "language_model": "text_config"}[
+        component
+    ]
+    if getattr(config, key) is None:
+        raise ValueError(
+            f"{component}={source!r} is a nanovlms model without a {component}; name a folder that holds one."
+        )
+    return getattr(config, key)
 
 
 def make_processor(
-    config: NanoVLMsConfig, tokenizer: PreTrainedTokenizerBase, vision_tower: str | None = None
+    config: NanoVLMsConfig,
+    tokenizer: PreTrainedTokenizerBase,
+    vision_tower: str | None = None,
+    vocabulary: str | None = None,
 ) -> NanoVLMsProcessor:
-    """The processor that fits a configuration and a tokenizer, with the normalisation that a saved tower was trained with."""
-    side = config.vision_config.image_size
-    try:
-        saved = NanoVLMsImageProcessor.get_image_processor_dict(vision_tower)[0] if vision_tower else {}
-    except OSError:  # a tower saved without a processor: ours, mean and deviation 0.5
-        saved = {}
-    normalisation = {name: saved[name] for name in ("image_mean", "image_std") if saved.get(name) is not None}
-    image_processor = NanoVLMsImageProcessor(size={"height": side, "width": side}, **normalisation)
+    """The processor that fits a configuration and a tokenizer.
+
+    Each view gets the normalisation that its saved tower was trained with, and the first one the crop and the filter too.
+    """
+    saved, side = _saved_settings(vision_tower), config.vision_config.image_size
+    settings = {"size": {"height": side, "width": side}}
+    settings |= {name: saved[name] for name in ("image_mean", "image_std", "resample") if saved.get(name) is not None}
+    if saved.get("do_center_crop"):  # CLIP's way: the shorter side, then the middle
+        settings |= {"do_center_crop": True, "size": _sides(saved["size"], "shortest_edge")}
+        settings["crop_size"] = _sides(saved["crop_size"], "height", "width")
+    if config.vocabulary_config is not None:
+        saved, side = _saved_settings(vocabulary), config.vocabulary_config.image_size
+        settings["high_res_size"] = {"height": side, "width": side}
+        own = {name: saved.get(name) or getattr(NanoVLMsImageProcessor, name) for name in ("image_mean", "image_std")}
+        own["resample"] = saved.get("resample", NanoVLMsImageProcessor.resample)
+        settings |= {f"high_res_{name}": value for name, value in own.items()}
+    image_processor = NanoVLMsImageProcessor(**settings)
     return NanoVLMsProcessor(image_processor, tokenizer, image_seq_length=config.image_seq_length)
+
+
+def _sides(size: dict | int, *names: str) -> dict[str, int]:
+    """A size as a mapping; older processors, such as that of CLIP-L/14, are saved with a plain number."""
+    return dict(size) if isinstance(size, dict) else dict.fromkeys(names, size)
+
+
+def _saved_settings(tower: str | None) -> dict:
+    """The image processor saved beside a tower; empty for a tower saved without one: ours, mean and deviation 0.5."""
+    try:
+        return NanoVLMsImageProcessor.get_image_processor_dict(tower)[0] if tower else {}
+    except OSError:
+        return {}
 
 
 def _tokenizer(arguments: ModelArguments, texts) -> PreTrainedTokenizerBase:
     source = arguments.tokenizer_name_or_path or arguments.language_model
-    if source is None:
+    if not source:
         if arguments.preset not in PRESETS:
             preset_config(arguments.preset)  # raises with the list of presets
         preset = PRESETS[arguments.preset]
@@ -227,7 +323,11 @@ def describe_model(model: NanoVLMsForConditionalGeneration) -> str:
     for name, parameter in model.named_parameters():
         total[component_of(name)] += parameter.numel()
         trainable[component_of(name)] += parameter.numel() * parameter.requires_grad
-    parts = ", ".join(f"{component} {total[component]:,} ({trainable[component]:,} train)" for component in COMPONENTS)
+    parts = ", ".join(
+        f"{component} {total[component]:,} ({trainable[component]:,} train)"
+        for component in COMPONENTS
+        if total[component]
+    )
     return f"{sum(total.values()):,} parameters: {parts}"
 
 

@@ -15,15 +15,15 @@ _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalise(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """A matrix with the singular vectors of `matrix`, `(rows, columns)`, and singular values near one, in bfloat16."""
+    """A matrix with the singular vectors of `matrix`, `(..., rows, columns)`, and singular values near one, in bfloat16."""
     a, b, c = _COEFFICIENTS
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = (matrix.T if tall else matrix).bfloat16()
-    x = x / (x.norm() + 1e-7)
+    tall = matrix.shape[-2] > matrix.shape[-1]
+    x = (matrix.mT if tall else matrix).bfloat16()
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(steps):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if tall else x
+    return x.mT if tall else x
 
 
 class MuonWithAdamW(torch.optim.Optimizer):
@@ -73,22 +73,35 @@ class MuonWithAdamW(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            update = self._muon if group["muon"] else self._adamw
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                    update(parameter, group, self.state[parameter])
+            trained = [parameter for parameter in group["params"] if parameter.grad is not None]
+            for parameter in trained:
+                parameter.mul_(1 - group["lr"] * group["weight_decay"])
+            if group["muon"]:
+                self._muon(trained, group)
+            else:
+                for parameter in trained:
+                    self._adamw(parameter, group, self.state[parameter])
         return loss
 
-    def _muon(self, parameter: torch.Tensor, group: dict, state: dict) -> None:
+    def _muon(self, parameters: list[torch.Tensor], group: dict) -> None:
+        shapes: dict[tuple[int, int], list[tuple[torch.Tensor, torch.Tensor]]] = {}
+        for parameter in parameters:
+            direction = self._direction(parameter, group["momentum"])
+            shapes.setdefault(tuple(direction.shape), []).append((parameter, direction))
+        # Matrices of one shape go through the iterations together: on a CPU tiny products cost their calls, not their sums.
+        for (rows, columns), same in shapes.items():
+            updates = orthogonalise(torch.stack([direction for _, direction in same]))
+            scale = max(1.0, rows / columns) ** 0.5
+            for (parameter, _), update in zip(same, updates, strict=True):
+                update = update.to(parameter.dtype).reshape(parameter.shape)
+                parameter.add_(update, alpha=-group["lr"] * scale)
+
+    def _direction(self, parameter: torch.Tensor, momentum: float) -> torch.Tensor:
+        state = self.state[parameter]
         if not state:
             state["momentum_buffer"] = torch.zeros_like(parameter)
-        buffer, momentum = state["momentum_buffer"], group["momentum"]
-        buffer.mul_(momentum).add_(parameter.grad)
-        direction = parameter.grad.add(buffer, alpha=momentum).flatten(1)  # (rows, columns)
-        scale = max(1.0, direction.shape[0] / direction.shape[1]) ** 0.5
-        update = orthogonalise(direction).to(parameter.dtype).reshape(parameter.shape)
-        parameter.add_(update, alpha=-group["lr"] * scale)
+        buffer = state["momentum_buffer"].mul_(momentum).add_(parameter.grad)
+        return parameter.grad.add(buffer, alpha=momentum).flatten(1)  # (rows, columns)
 
     def _adamw(self, parameter: torch.Tensor, group: dict, state: dict) -> None:
         if not state:

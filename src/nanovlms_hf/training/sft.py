@@ -5,25 +5,22 @@ processor, `training.json` with what the run measured, and `loss_curve.png`.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from accelerate import PartialState
-from datasets import Dataset, IterableDataset
-from transformers import AutoConfig, set_seed
+from transformers import set_seed
 from transformers.utils import logging
 
-from ..data.sources import load_sources, split_rows
-from ..data.world import world_dataset, world_texts
-from ..presets import preset_config
-from .arguments import DataArguments, ModelArguments, StageArguments, parse, world_config
+from ..data.mixture import Mixture, StreamedMixture
+from .arguments import DataArguments, ModelArguments, StageArguments, parse
 from .building import build, check_names, describe_model
 from .run_files import checkpoint_to_resume, step_of, write_run_files
+from .stage_data import load_data, picture_side, texts_of
 from .trainer import NanoVLMsSFTTrainer, SupervisedCollator
 
 logger = logging.get_logger(__name__)
-TOKENIZER_ROWS = 20_000
 
 
 def main(argv: list[str] | None = None) -> dict:
@@ -31,12 +28,32 @@ def main(argv: list[str] | None = None) -> dict:
     return run(*parse((ModelArguments, DataArguments, StageArguments), argv))
 
 
-def run(model_arguments: ModelArguments, data_arguments: DataArguments, arguments: StageArguments) -> dict:
-    """Trains as the three groups of arguments say; see `main`."""
+def run(
+    model_arguments: ModelArguments,
+    data_arguments: DataArguments,
+    arguments: StageArguments,
+    *,
+    build: Callable = build,
+    collate: Callable = SupervisedCollator,
+    finish: Callable = write_run_files,
+    side: int | None = None,
+    trainer_class: type[NanoVLMsSFTTrainer] = NanoVLMsSFTTrainer,
+) -> dict:
+    """Trains as the three groups of arguments say; see `main`.
+
+    Args:
+        build (`Callable`): as `building.build`, makes the model and its processor.
+        collate (`Callable`): as `SupervisedCollator`, makes the collator of a processor.
+        finish (`Callable`): as `write_run_files`, writes what the stage leaves and returns the summary.
+        side (`int`, *optional*): side of the pictures that the model sees, in pixels; asked of the model when not given.
+        trainer_class (`type`): the trainer.
+    """
     check_names(model_arguments)
     check_settings(arguments)
     checkpoint = checkpoint_to_resume(arguments)
-    train, validation = load_data(data_arguments, _image_size(model_arguments))
+    train, validation = load_data(data_arguments, side or picture_side(model_arguments), arguments)
+    if isinstance(train, Mixture | StreamedMixture):
+        arguments.train_sampling_strategy = "sequential"  # rows come mixed; so a run resumes at the very next one
     if checkpoint and _needs_tokenizer(model_arguments):
         folder = tokenizer_to_resume(checkpoint, arguments.output_dir)
         model_arguments = replace(model_arguments, tokenizer_name_or_path=folder)
@@ -49,13 +66,13 @@ def run(model_arguments: ModelArguments, data_arguments: DataArguments, argument
         if _needs_tokenizer(model_arguments):
             processor.tokenizer.save_pretrained(tokenizer_folder)
     logger.warning(describe_model(model))
-    trainer = NanoVLMsSFTTrainer(
+    trainer = trainer_class(
         model=model,
         args=arguments,
         train_dataset=train,
         eval_dataset=validation,
         processing_class=processor,
-        data_collator=SupervisedCollator(
+        data_collator=collate(
             processor,
             assistant_only_loss=arguments.assistant_only_loss,
             pad_to_multiple_of=arguments.pad_to_multiple_of,
@@ -64,7 +81,7 @@ def run(model_arguments: ModelArguments, data_arguments: DataArguments, argument
     first_step = step_of(checkpoint)  # read now: a newer checkpoint may replace this one
     started = time.time()
     trainer.train(resume_from_checkpoint=checkpoint)
-    return write_run_files(trainer, processor, time.time() - started, first_step)
+    return finish(trainer, processor, time.time() - started, first_step)
 
 
 def check_settings(arguments: StageArguments) -> None:
@@ -99,76 +116,8 @@ def tokenizer_to_resume(checkpoint: str, output_dir: str) -> str:
     )
 
 
-def load_data(arguments: DataArguments, image_size: int) -> tuple[Dataset, Dataset | None]:
-    """Training and validation rows with the columns `images` and `messages`.
-
-    Args:
-        arguments (`DataArguments`): what to train on.
-        image_size (`int`): the model's picture size, for drawn pictures.
-
-    Raises:
-        ValueError: if the picture world is asked for without `train_rows`, or the sources stream or leave no rows.
-    """
-    if not arguments.sources:
-        if not arguments.train_rows:
-            raise ValueError("train_rows is not set, but the picture world is endless; say how many rows to train on.")
-        options = {
-            "seed": arguments.world_seed,
-            "image_size": arguments.picture_size or image_size,
-            "mixture": arguments.mixture,
-            "world": world_config(arguments.world),
-        }
-        validation = (
-            world_dataset("validation", arguments.validation_rows, **options) if arguments.validation_rows else None
-        )
-        return world_dataset("train", arguments.train_rows, **options), validation
-    rows = load_sources(arguments.sources, seed=arguments.world_seed)
-    if isinstance(rows, IterableDataset):
-        raise ValueError(
-            f"the sources {arguments.sources} stream, but this stage splits and shuffles rows by number; set `streaming: "
-            "false` in them, or `limit` a copy that fits the disk."
-        )
-    if len(rows) < 2:
-        raise ValueError(f"the sources {arguments.sources} leave {len(rows)} row(s); at least 2 are needed to train.")
-    train, validation = rows, None
-    if arguments.validation_rows:
-        share = min(arguments.validation_rows, max(len(rows) // 10, 1)) / len(rows)
-        parts = split_rows(rows, share, seed=arguments.world_seed)
-        train, validation = parts["train"], parts["validation"]
-    if arguments.train_rows and arguments.train_rows < len(train):
-        train = train.select(range(arguments.train_rows))
-    return train, validation
-
-
-def texts_of(train: Dataset, arguments: DataArguments) -> Iterator[str]:
-    """The words of the training rows, for a tokenizer; pictures are not opened."""
-    rows = min(len(train), TOKENIZER_ROWS)
-    if not arguments.sources:
-        world = world_config(arguments.world)
-        yield from world_texts("train", rows, seed=arguments.world_seed, mixture=arguments.mixture, world=world)
-        return
-    for messages in train.select_columns("messages").select(range(rows))["messages"]:
-        yield from _words(messages)
-
-
-def _words(messages: Iterable[dict]) -> Iterator[str]:
-    for message in messages:
-        content = message["content"]
-        yield from [content] if isinstance(content, str) else (part["text"] for part in content if part.get("text"))
-
-
 def _needs_tokenizer(arguments: ModelArguments) -> bool:
     return not (arguments.model_name_or_path or arguments.tokenizer_name_or_path or arguments.language_model)
 
 
-def _image_size(arguments: ModelArguments) -> int:
-    if arguments.preset:
-        return preset_config(arguments.preset).vision_config.image_size
-    if arguments.model_name_or_path:
-        return AutoConfig.from_pretrained(arguments.model_name_or_path).vision_config.image_size
-    if arguments.vision_tower:
-        return AutoConfig.from_pretrained(arguments.vision_tower).image_size
-    raise ValueError("the recipe names no model: give preset, model_name_or_path, or vision_tower and language_model.")
-
-
-__all__ = ["check_settings", "load_data", "main", "run", "texts_of", "tokenizer_to_resume"]
+__all__ = ["check_settings", "main", "run", "tokenizer_to_resume"]

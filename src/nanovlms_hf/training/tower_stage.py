@@ -71,6 +71,11 @@ class TowerStageArguments(TrainingArguments):
     ddp_find_unused_parameters: bool | None = field(default=False, metadata={"help": "Every head is always used."})
     report_to: None | str | list[str] = field(default="none", metadata={"help": "Trackers."})
 
+    def __post_init__(self):
+        if self.bf16 and not torch.accelerator.is_available():
+            self.use_cpu = True  # transformers refuses bf16 on a CPU that was not asked for by name
+        super().__post_init__()
+
 
 class DenseWorld(Dataset):
     """Pictures of the world with the class of every patch; a row is a pure function of (seed, index)."""
@@ -107,8 +112,8 @@ class DenseCollator:
         return {"pixel_values": pixels, **labels}
 
 
-class TowerTrainer(Trainer):
-    """Trainer that saves the tower alone at the end and reports the accuracy of each task beside the loss."""
+class MuonTrainer(Trainer):
+    """Trainer with Muon where `muon_learning_rate` is set."""
 
     def create_optimizer(self, model=None):
         """Muon with AdamW where `muon_learning_rate` is set, else the usual optimizer."""
@@ -116,6 +121,10 @@ class TowerTrainer(Trainer):
             return super().create_optimizer(model)
         self.optimizer = muon_optimizer(model or self.model, self.args)
         return self.optimizer
+
+
+class TowerTrainer(MuonTrainer):
+    """Trainer that reports the accuracy of each task beside the validation loss."""
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
         """Validation loss, and `eval_<task>_accuracy` on the first batch's worth of validation pictures."""
@@ -174,4 +183,4 @@ def run(arguments: TowerArguments, training: TowerStageArguments) -> dict:
     return summary
 
 
-__all__ = ["DenseCollator", "DenseWorld", "TowerTrainer", "main", "run"]
+__all__ = ["DenseCollator", "DenseWorld", "MuonTrainer", "TowerStageArguments", "TowerTrainer", "main", "run"]

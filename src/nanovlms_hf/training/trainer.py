@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from datasets import Dataset
+from torch.utils.data import DataLoader
 from trl import SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
+from ..data.mixture import Mixture, StreamedMixture
 from .building import COMPONENTS, component_of
 from .muon import muon_optimizer
 
@@ -75,8 +78,41 @@ def check_supervised(batch: dict[str, torch.Tensor], tokenizer, image_token: str
     )
 
 
+def _is_mixture(rows) -> bool:
+    return isinstance(rows, Mixture | StreamedMixture)
+
+
+def _first_row(rows: Mixture | StreamedMixture) -> Dataset:
+    row = rows[0] if isinstance(rows, Mixture) else next(rows.rows())
+    return Dataset.from_dict({"row": [0]}).with_transform(lambda _: {key: [value] for key, value in row.items()})
+
+
 class NanoVLMsSFTTrainer(SFTTrainer):
-    """SFTTrainer with Muon (`args.muon_learning_rate`) or a learning rate for each component."""
+    """SFTTrainer that takes mixtures, with Muon (`args.muon_learning_rate`) or a learning rate for each component.
+
+    A `Mixture` or `StreamedMixture` may be given as a dataset. TRL, which knows only the classes of `datasets`, is shown its
+    first row; the trainer then reads the mixture itself, so that no list of rows is kept.
+    """
+
+    def __init__(self, *args, train_dataset=None, eval_dataset=None, **kwargs):
+        shown = [_first_row(rows) if _is_mixture(rows) else rows for rows in (train_dataset, eval_dataset)]
+        super().__init__(*args, train_dataset=shown[0], eval_dataset=shown[1], **kwargs)
+        if _is_mixture(train_dataset):
+            self.train_dataset = train_dataset
+        if _is_mixture(eval_dataset):
+            self.eval_dataset = eval_dataset
+
+    def get_train_dataloader(self) -> DataLoader:
+        """As Trainer's; a streamed mixture, which knows its process, is not dealt out among the processes once more."""
+        if not isinstance(self.train_dataset, StreamedMixture):
+            return super().get_train_dataloader()
+        return DataLoader(
+            self.train_dataset,
+            batch_size=self._train_batch_size,
+            collate_fn=self.data_collator,
+            num_workers=self.args.dataloader_num_workers,
+            drop_last=self.args.dataloader_drop_last,
+        )
 
     def create_optimizer(self, model=None):
         """The optimizer that `StageArguments` asks for.

@@ -1,0 +1,110 @@
+"""What each token of a vision vocabulary should know: the characters that stand in its square, and the thing that covers it.
+
+A decoder that writes out a page teaches a tower to read, but only through one token at a time, and only after it has found
+out where to look. Rows that know their truth can tell the tower at once: each square of the final grid gets the characters
+whose middle lies in it, in reading order, and the kind, colour and box of the thing drawn over its middle. The targets cost no
+decoder and speed up reading several times (docs/log.md).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .vocabulary import COLOURS, KINDS
+
+# Characters by class: 0 is none, then printable ASCII without the space; the last class is any other character.
+ALPHABET = "".join(chr(code) for code in range(33, 127))
+NUM_CHARACTERS = len(ALPHABET) + 2
+_CLASS_OF = {character: index for index, character in enumerate(ALPHABET, start=1)}
+_OTHER = NUM_CHARACTERS - 1
+
+BOX_BINS = 32
+_KIND_OF = {name: index for index, name in enumerate(KINDS, start=1)}
+_COLOUR_OF = {name: index for index, name in enumerate(COLOURS, start=1)}
+IGNORED = -100
+
+
+@dataclass(frozen=True)
+class MarkTask:
+    """One classification at every token.
+
+    Attributes:
+        name (`str`): key of its targets.
+        num_classes (`int`): classes; 0 stands for nothing there.
+        slots (`int`): how many answers a token gives.
+        weight (`float`): of its loss among the others'.
+    """
+
+    name: str
+    num_classes: int
+    slots: int = 1
+    weight: float = 1.0
+
+
+def mark_tasks(slots: int) -> tuple[MarkTask, ...]:
+    """The tasks, with `slots` characters a token at most.
+
+    Characters weigh four times: with equal weights the things, which are learned sooner, keep the tower to themselves.
+    """
+    return (
+        MarkTask("characters", NUM_CHARACTERS, slots, weight=4.0),
+        MarkTask("kinds", len(KINDS) + 1),
+        MarkTask("colours", len(COLOURS) + 1),
+        MarkTask("corners", BOX_BINS, 4),
+    )
+
+
+def marks_of(row: dict[str, Any], grid: int, slots: int) -> dict[str, np.ndarray]:
+    """The targets of one row.
+
+    Args:
+        row (`dict`): `glyphs`, the characters and their boxes `(n, 4)`, and `objects`, tuples of kind, colour and box, both
+            with corners as fractions of the picture; a row without a key has no targets for it, an empty one shows nothing.
+        grid (`int`): tokens along a side of the picture.
+        slots (`int`): characters a token at most; further ones are left to the decoder.
+
+    Returns:
+        `dict`: `characters` of shape `(grid * grid, slots)`, `kinds` and `colours` of shape `(grid * grid, 1)`, `corners`
+        of shape `(grid * grid, 4)`, int64; -100 where there is nothing to learn.
+    """
+    characters = np.full((grid * grid, slots), IGNORED, np.int64)
+    if row.get("glyphs") is not None:
+        characters[:] = _character_marks(*row["glyphs"], grid, slots)
+    kinds, colours = np.full((2, grid * grid, 1), IGNORED, np.int64)
+    corners = np.full((grid * grid, 4), IGNORED, np.int64)
+    if row.get("objects") is not None:
+        kinds[:], colours[:] = 0, 0
+        _mark_objects(row["objects"], grid, kinds, colours, corners)
+    return {"characters": characters, "kinds": kinds, "colours": colours, "corners": corners}
+
+
+def _cells(positions: np.ndarray, grid: int) -> np.ndarray:
+    return np.clip((positions * grid).astype(np.int64), 0, grid - 1)
+
+
+def _character_marks(characters: str, boxes: np.ndarray, grid: int, slots: int) -> np.ndarray:
+    marks = np.zeros((grid * grid, slots), np.int64)
+    if not characters:
+        return marks
+    columns = _cells((boxes[:, 0] + boxes[:, 2]) / 2, grid)
+    rows = _cells((boxes[:, 1] + boxes[:, 3]) / 2, grid)
+    filled = np.zeros(grid * grid, np.int64)
+    for character, cell in zip(characters, (rows * grid + columns).tolist(), strict=True):
+        if filled[cell] < slots:
+            marks[cell, filled[cell]] = _CLASS_OF.get(character, _OTHER)
+            filled[cell] += 1
+    return marks
+
+
+def _mark_objects(objects, grid: int, kinds: np.ndarray, colours: np.ndarray, corners: np.ndarray) -> None:
+    middles = (np.arange(grid) + 0.5) / grid
+    for kind, colour, box in objects:  # in drawing order: what is drawn later covers what was drawn before
+        across = (middles >= box[0]) & (middles < box[2])
+        down = (middles >= box[1]) & (middles < box[3])
+        covered = (down[:, None] & across[None, :]).reshape(-1)
+        kinds[covered], colours[covered] = _KIND_OF[kind], _COLOUR_OF.get(colour, IGNORED)
+        corners[covered] = np.clip((np.asarray(box) * BOX_BINS).astype(np.int64), 0, BOX_BINS - 1)
+
+
+__all__ = ["ALPHABET", "BOX_BINS", "IGNORED", "MarkTask", "NUM_CHARACTERS", "mark_tasks", "marks_of"]

@@ -1,0 +1,134 @@
+"""The rows of a training stage: the picture world, real data by source entries, or a mixture; and their words."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from accelerate import PartialState
+from datasets import Dataset, IterableDataset
+from transformers import AutoConfig
+
+from ..data.mixture import Mixture, StreamedMixture
+from ..data.mixture_config import build_mixture
+from ..data.sources import load_sources, split_rows
+from ..data.world import world_dataset, world_texts
+from ..presets import preset_config
+from .arguments import DataArguments, ModelArguments, StageArguments, world_config
+
+TOKENIZER_ROWS = 20_000
+_TOKENIZER_MIXTURE_ROWS = 1_000  # a mixture draws the picture with its words, which takes longer
+
+Rows = Dataset | Mixture | StreamedMixture
+
+
+def load_data(
+    arguments: DataArguments, image_size: int, training: StageArguments | None = None
+) -> tuple[Rows, Rows | None]:
+    """Training and validation rows with `images` and `messages`.
+
+    Args:
+        arguments (`DataArguments`): what to train on.
+        image_size (`int`): the model's picture size, for drawn pictures.
+        training (`StageArguments`, *optional*): tells a streamed mixture the batch of a process; needed for one.
+
+    Raises:
+        ValueError: if the picture world or a mixture is asked for without `train_rows`, a source is wrong, or the sources
+            stream or leave no rows.
+    """
+    if isinstance(arguments.mixture, list):
+        return _load_mixture(arguments, image_size, training)
+    if not arguments.sources:
+        return _load_world(arguments, image_size)
+    rows = load_sources(arguments.sources, seed=arguments.world_seed)
+    if isinstance(rows, IterableDataset):
+        raise ValueError(
+            f"the sources {arguments.sources} stream, but this stage splits and shuffles rows by number; name them in entries of "
+            "a mixture, set `streaming: false` in them, or `limit` a copy that fits the disk."
+        )
+    if len(rows) < 2:
+        raise ValueError(f"the sources {arguments.sources} leave {len(rows)} row(s); at least 2 are needed to train.")
+    train, validation = rows, None
+    if arguments.validation_rows:
+        share = min(arguments.validation_rows, max(len(rows) // 10, 1)) / len(rows)
+        parts = split_rows(rows, share, seed=arguments.world_seed)
+        train, validation = parts["train"], parts["validation"]
+    if arguments.train_rows and arguments.train_rows < len(train):
+        train = train.select(range(arguments.train_rows))
+    return train, validation
+
+
+def _load_world(arguments: DataArguments, image_size: int) -> tuple[Dataset, Dataset | None]:
+    if not arguments.train_rows:
+        raise ValueError("train_rows is not set, but the picture world is endless; say how many rows to train on.")
+    options = {
+        "seed": arguments.world_seed,
+        "image_size": arguments.picture_size or image_size,
+        "mixture": arguments.mixture,
+        "world": world_config(arguments.world),
+    }
+    validation = None
+    if arguments.validation_rows:
+        validation = world_dataset("validation", arguments.validation_rows, **options)
+    return world_dataset("train", arguments.train_rows, **options), validation
+
+
+def _load_mixture(
+    arguments: DataArguments, image_size: int, training: StageArguments | None
+) -> tuple[Rows, Rows | None]:
+    if not arguments.train_rows:
+        raise ValueError("train_rows is not set, but a mixture goes on for ever; say how many rows to train on.")
+    options = {"seed": arguments.world_seed, "image_size": arguments.picture_size or image_size}
+    shard = {}
+    if training is not None:
+        state, batch = PartialState(), training.per_device_train_batch_size
+        shard = {"rank": state.process_index, "world_size": state.num_processes, "batch_size": batch}
+    train = build_mixture(arguments.mixture, split="train", length=arguments.train_rows, **options, **shard)
+    validation = None
+    if arguments.validation_rows:
+        validation = build_mixture(arguments.mixture, split="validation", length=arguments.validation_rows, **options)
+    return train, validation
+
+
+def texts_of(train: Rows, arguments: DataArguments) -> Iterator[str]:
+    """The words of the training rows, for a tokenizer; pictures of a table are not opened."""
+    if isinstance(train, Mixture | StreamedMixture):
+        rows = (train[index] for index in range(len(train))) if isinstance(train, Mixture) else train.rows()
+        for row in islice(rows, _TOKENIZER_MIXTURE_ROWS):
+            yield from _words(row["messages"])
+        return
+    rows = min(len(train), TOKENIZER_ROWS)
+    if not arguments.sources:
+        world = world_config(arguments.world)
+        yield from world_texts("train", rows, seed=arguments.world_seed, mixture=arguments.mixture, world=world)
+        return
+    for messages in train.select_columns("messages").select(range(rows))["messages"]:
+        yield from _words(messages)
+
+
+def _words(messages: Iterable[dict]) -> Iterator[str]:
+    for message in messages:
+        content = message["content"]
+        yield from [content] if isinstance(content, str) else (part["text"] for part in content if part.get("text"))
+
+
+def picture_side(arguments: ModelArguments) -> int:
+    """Side of the pictures that a model sees, in pixels; of two towers the larger one's."""
+    if arguments.preset:
+        overrides = dict(arguments.overrides or {})
+        if arguments.vocabulary:  # the artifact's shape takes the place of the preset's, which may not fit it
+            overrides["vocabulary_config"] = None
+        config = preset_config(arguments.preset, **overrides)
+    elif arguments.model_name_or_path:
+        config = AutoConfig.from_pretrained(arguments.model_name_or_path)
+    elif arguments.vision_tower:
+        config = AutoConfig.from_pretrained(arguments.vision_tower)
+    else:
+        raise ValueError(
+            "the recipe names no model: give preset, model_name_or_path, or vision_tower and language_model."
+        )
+    towers = [getattr(config, "vision_config", config), getattr(config, "vocabulary_config", None)]
+    if arguments.vocabulary:
+        towers[1] = AutoConfig.from_pretrained(arguments.vocabulary)
+    return max(tower.image_size for tower in towers if tower is not None)
+
+
+__all__ = ["Rows", "load_data", "picture_side", "texts_of"]
