@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: env demo test test-slow conformance bench ablation presets style quality stats clean
+.PHONY: env demo vary-demo test test-slow conformance bench ablation presets style quality stats clean
 
 env: $(STAMP)
 
@@ -22,6 +22,9 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 demo: $(STAMP)  ## train a tiny model from nothing and report what it says of pictures it never saw
 	$(BIN)/nanovlms demo --config recipes/demo/demo.yaml
 
+vary-demo: $(STAMP)  ## pretrain a vision vocabulary, merge it, and compare with the same model without it
+	$(BIN)/nanovlms vary-demo --config recipes/vary-nano/demo.yaml
+
 test: $(STAMP)  ## the tests, under 10 minutes on two cores
 	$(BIN)/python -m pytest -m "not slow"
 
@@ -34,6 +37,7 @@ conformance: $(STAMP)  ## transformers' own common tests, unmodified, on our cla
 bench: $(STAMP)  ## time per training step against transformers' classes; drawing speed
 	$(BIN)/python benchmarks/bench_step.py --preset nanovlm-mini
 	$(BIN)/python benchmarks/bench_scenes.py
+	$(BIN)/python benchmarks/bench_vary_tiny.py
 
 ablation: $(STAMP)  ## the runs behind the tables of docs/log.md, about half an hour
 	$(BIN)/python benchmarks/ablation.py

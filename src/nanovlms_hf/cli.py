@@ -10,7 +10,7 @@ def main(argv: list[str] | None = None) -> int:
         prog="nanovlms", description="Tiny vision-language models with Hugging Face tools."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for add in (_add_presets, _add_describe, _add_sheet, _add_demo, _add_serve):
+    for add in (_add_presets, _add_describe, _add_sheet, _add_demo, _add_vary_demo, _add_pdfs, _add_serve):
         add(commands)
     arguments = parser.parse_args(argv)
     try:
@@ -74,13 +74,16 @@ def _run_describe(arguments) -> None:
 
 
 def _add_sheet(commands) -> None:
-    command = commands.add_parser("sheet", help="draw a sheet of pictures of the built-in world with their texts")
+    command = commands.add_parser("sheet", help="draw a sheet of scenes, pages, charts or boxes and print their texts")
     command.add_argument("output", help="PNG to write")
-    command.add_argument("--seed", type=int, default=0, help="seed of the world")
+    command.add_argument(
+        "--kind", nargs="+", default=["scenes"], help="scenes, documents, charts, detection; several take turns by row"
+    )
+    command.add_argument("--seed", type=int, default=0, help="seed of the pictures")
     command.add_argument("--rows", type=int, default=4, help="rows of pictures")
     command.add_argument("--columns", type=int, default=6, help="pictures a row")
     command.add_argument("--size", type=int, default=192, help="side of a picture, in pixels")
-    command.add_argument("--style", default=None, help="draw all pictures in this style")
+    command.add_argument("--style", default=None, help="draw all scenes in this style")
     command.set_defaults(run=_run_sheet)
 
 
@@ -88,7 +91,13 @@ def _run_sheet(arguments) -> None:
     from .data.sheet import draw_sheet
 
     texts = draw_sheet(
-        arguments.output, arguments.seed, arguments.rows, arguments.columns, arguments.size, arguments.style
+        arguments.output,
+        arguments.seed,
+        arguments.rows,
+        arguments.columns,
+        arguments.size,
+        arguments.style,
+        arguments.kind,
     )
     print("\n".join(texts))
 
@@ -104,6 +113,45 @@ def _run_demo(arguments) -> None:
     from .demo import run_demo
 
     run_demo(arguments.config, arguments.output_dir)
+
+
+def _add_vary_demo(commands) -> None:
+    command = commands.add_parser(
+        "vary-demo", help="pretrain a vision vocabulary, merge it, and compare with the model without it"
+    )
+    command.add_argument("--config", default="recipes/vary-nano/demo.yaml", help="YAML with the stages of the demo")
+    command.add_argument("--output-dir", default=None, help="folder to write, instead of the configuration's")
+    command.set_defaults(run=_run_vary_demo)
+
+
+def _run_vary_demo(arguments) -> None:
+    from .vary_demo import run_vary_demo
+
+    run_vary_demo(arguments.config, arguments.output_dir)
+
+
+def _add_pdfs(commands) -> None:
+    command = commands.add_parser("pdfs", help="turn a folder of PDF files into page pictures with their text")
+    command.add_argument("folder", help="folder of PDF files")
+    command.add_argument("output", help="folder to write; `datasets.load_from_disk` reads it")
+    command.add_argument("--image-size", type=int, default=None, help="side of square pages, in pixels")
+    command.add_argument("--dpi", type=float, default=96.0, help="pixels an inch, where pages keep their proportions")
+    command.add_argument("--on-bad", choices=("raise", "report"), default="raise", help="what a bad file or page does")
+    command.set_defaults(run=_run_pdfs)
+
+
+def _run_pdfs(arguments) -> None:
+    from .data.pdfs import save_pdf_dataset
+
+    report = save_pdf_dataset(
+        arguments.folder,
+        arguments.output,
+        image_size=arguments.image_size,
+        dpi=arguments.dpi,
+        on_bad=arguments.on_bad,
+    )
+    if not report.bad:  # with bad ones it has been printed already
+        print(report.sentence())
 
 
 def _add_serve(commands) -> None:

@@ -36,16 +36,16 @@ class DemoConfig:
     style_pictures: int = 100
 
 
-def read_config(path: str | Path) -> DemoConfig:
-    """Reads a demo's YAML; raises ValueError for a missing file or an unknown key."""
+def read_config(path: str | Path, config_class: type[DemoConfig] = DemoConfig) -> DemoConfig:
+    """Reads a demo's YAML into its dataclass; raises ValueError for a missing file or an unknown key."""
     if not Path(path).is_file():
         raise ValueError(f"{path} does not exist; run from the repository's root, or give --config.")
     content = yaml.safe_load(Path(path).read_text())
-    known = [item.name for item in fields(DemoConfig)]
+    known = [item.name for item in fields(config_class)]
     unknown = sorted(set(content) - set(known))
     if unknown:
         raise ValueError(f"{path} sets {unknown}, which the demo does not know; its keys are {', '.join(known)}.")
-    return DemoConfig(**content)
+    return config_class(**content)
 
 
 def launch(stage: dict, config: DemoConfig, folder: Path) -> None:

@@ -13,7 +13,7 @@ from ..data.drawing import render
 from ..data.facts import corpus_scores
 from ..data.scenes import DEFAULT_WORLD, Scene, WorldConfig
 from ..data.world import world_scene
-from .describing import describe_pictures
+from .describing import describe_pictures, picture_side
 
 CONDITIONS = ("", "_blank", "_shuffled")
 
@@ -58,7 +58,7 @@ def evaluate_facts(
     """
     if pictures < 2:
         raise ValueError(f"pictures={pictures}: the shuffled control needs at least 2.")
-    side = model.config.vision_config.image_size
+    side = picture_side(model)
     samples = []
     for index in range(pictures):
         scene = world_scene(seed, "test", index, world)

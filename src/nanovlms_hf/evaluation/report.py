@@ -60,7 +60,7 @@ def write_report(
         _headline(metrics),
         _notes(notes),
         _types(metrics),
-        _stages(stages),
+        stage_cards(stages),
         _pictures(samples[:PICTURES_SHOWN], metrics.get("pictures")),
     ]
     path = Path(path)
@@ -211,7 +211,8 @@ def _type_row(name: str, scores: dict[str, dict]) -> str:
     )
 
 
-def _stages(stages: Sequence[dict]) -> str:
+def stage_cards(stages: Sequence[dict]) -> str:
+    """The training stages as cards with their loss curves; `write_report` tells what a stage holds."""
     if not stages:
         return ""
     cards = []
@@ -242,7 +243,7 @@ def _pictures(samples: Sequence[Sample], scored: int | None) -> str:
         if len(samples) > 1
         else f"The first held-out picture{among}"
     )
-    cards = "\n".join(_card(number, sample) for number, sample in enumerate(samples, 1))
+    cards = "\n".join(sample_card(number, sample) for number, sample in enumerate(samples, 1))
     return (
         f"<h2>What it says of pictures it never saw</h2>\n<p>{plural}, in the order of the test set; none was chosen or left out.</p>"
         '<p class="soft">In the model\'s words, <mark class="right">underlined</mark> words state a true fact and '
@@ -251,7 +252,8 @@ def _pictures(samples: Sequence[Sample], scored: int | None) -> str:
     )
 
 
-def _card(number: int, sample: Sample) -> str:
+def sample_card(number: int, sample: Sample) -> str:
+    """A held-out picture with the model's words, what is wrong in them and what they miss."""
     scene, text = sample.scene, sample.said.get("", "")
     score = score_facts(text, scene)
     stated = len(score.true_positive) + len(score.false)
@@ -300,4 +302,4 @@ def _controls(sample: Sample) -> str:
     return f"<details><summary>What it says without this picture</summary>{''.join(parts)}</details>" if parts else ""
 
 
-__all__ = ["PICTURES_SHOWN", "write_report"]
+__all__ = ["PICTURES_SHOWN", "sample_card", "stage_cards", "write_report"]

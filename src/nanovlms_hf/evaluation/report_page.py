@@ -110,12 +110,13 @@ ul.notes { padding-left: 1.2em; max-width: 75ch; }
 """
 
 
-def page(title: str, body: str) -> str:
+def page(title: str, body: str, style: str = "") -> str:
     """A whole HTML document.
 
     Args:
         title (`str`): plain text; escaped here.
         body (`str`): HTML of everything below the main heading.
+        style (`str`, *optional*): further CSS.
     """
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -124,7 +125,7 @@ def page(title: str, body: str) -> str:
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)}</title>
-<style>{_COLOURS}{_STYLE}</style>
+<style>{_COLOURS}{_STYLE}{style}</style>
 </head>
 <body>
 <main>
