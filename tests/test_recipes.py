@@ -1,16 +1,23 @@
-"""Every recipe parses against its script's arguments and runs two steps, with few rows and small batches."""
+"""Every recipe parses against its script's arguments; those that need no network run two steps, one after the other.
+
+A recipe that starts from what another one leaves (`runs/...`) is given the folder of that other recipe, run here before it.
+"""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
 from PIL import Image
-from transformers import AutoModel
 
+from nanovlms_hf import vocabulary
+from nanovlms_hf.data.mixture_config import build_mixture
+from nanovlms_hf.data.source_config import read_source_config
 from nanovlms_hf.presets import parameter_counts, preset_config
-from nanovlms_hf.training import sft, tower_stage
+from nanovlms_hf.training import marks_stage, pretrain, sft, tower_stage
 from nanovlms_hf.training.arguments import DataArguments, ModelArguments, StageArguments, parse
+from nanovlms_hf.training.vocabulary_stage import ReadingArguments
 
 ROOT = Path(__file__).parents[1]
 # Above this a recipe is parsed, and its model built on the meta device, but not trained.
@@ -28,12 +35,26 @@ SMALL = {
 }
 
 
+# stage -> (module with `main`, what its YAML may say); a recipe's stage is the last word of its name.
+STAGES = {
+    "marks": (marks_stage, (marks_stage.MarksArguments, tower_stage.TowerStageArguments)),
+    "tower": (tower_stage, (tower_stage.TowerArguments, tower_stage.TowerStageArguments)),
+    "vocabulary": (vocabulary, (ModelArguments, DataArguments, ReadingArguments, StageArguments)),
+    "pretrain": (pretrain, (ModelArguments, DataArguments, StageArguments)),
+    "sft": (sft, (ModelArguments, DataArguments, StageArguments)),
+}
+STARTS = ("model_name_or_path", "vision_tower", "vocabulary", "language_model", "init_from")
+# What a user, and the demo, gives on the command line: stage 1 goes on with what the marks left.
+GIVEN = {"vary-nano/1_vocabulary.yaml": {"vision_tower": "runs/vary-nano/0_marks"}}
+FEW = {"vocabulary": {"test_rows": 1}}  # rows read out at the end
+
+
 def recipes() -> list[Path]:
-    """The YAML files that start a stage: those that name a preset or a model."""
+    """The YAML files that start a stage: those that name a preset or a model, and where to write."""
     found = []
     for path in sorted((ROOT / "recipes").rglob("*.yaml")):
         content = yaml.safe_load(path.read_text())
-        if isinstance(content, dict) and {"preset", "model_name_or_path", "language_model"} & set(content):
+        if isinstance(content, dict) and {"preset", *STARTS[:1]} & set(content) and "output_dir" in content:
             found.append(path)
     return found
 
@@ -42,30 +63,63 @@ def named(path: Path) -> str:
     return str(path.relative_to(ROOT / "recipes"))
 
 
+def starts(path: Path) -> dict[str, str]:
+    """What a recipe starts from: key -> `runs/...` of another recipe, or a Hub id."""
+    content = yaml.safe_load(path.read_text()) | GIVEN.get(named(path), {})
+    return {key: content[key] for key in STARTS if content.get(key)}
+
+
+def writer_of(start: str) -> Path | None:
+    """The recipe that leaves a folder; None for a Hub id, and for a folder that no recipe leaves."""
+    for path in recipes():
+        output_dir = yaml.safe_load(path.read_text())["output_dir"]
+        if start == output_dir or start.startswith(f"{output_dir}/"):
+            return path
+    return None
+
+
+def runs_here(path: Path) -> bool:
+    """Whether a recipe is small and needs no network, and so does whatever it starts from."""
+    content = yaml.safe_load(path.read_text())
+    if "preset" in content and parameter_counts(preset_config(content["preset"]))["total"] > LARGEST_THAT_TRAINS_HERE:
+        return False
+    writers = [writer_of(start) for start in starts(path).values() if start.startswith("runs/")]
+    online = any(not start.startswith("runs/") for start in starts(path).values())
+    return not online and all(runs_here(writer) for writer in writers if writer)
+
+
 def as_flags(changes: dict) -> list[str]:
     return [str(word) for name, value in changes.items() for word in (f"--{name}", value)]
 
 
-def flags_for(path: Path, tmp_path: Path) -> list[str]:
-    """Flags that make a recipe small, with towers of earlier stages made here."""
+@cache
+def finished(path: Path, folder: Path) -> dict:
+    """Runs a recipe for two steps into a folder of its name, and before it those that it starts from; returns its summary."""
     content = yaml.safe_load(path.read_text())
-    changes = SMALL | {"output_dir": tmp_path / "run"}
+    changes = SMALL | FEW.get(stage_of(path), {}) | {"output_dir": output_of(path, folder)}
     for kind in ("eval", "save"):
         if content.get(f"{kind}_strategy") == "steps":
             changes[f"{kind}_steps"] = 2
-    if "vision_tower" in content:
-        AutoModel.from_config(preset_config(content["preset"]).vision_config).save_pretrained(tmp_path / "tower")
-        changes["vision_tower"] = tmp_path / "tower"
-    if "model_name_or_path" in content:
-        earlier = {
-            "preset": "nanovlm-tiny",
-            "vocab_size": 300,
-            "output_dir": tmp_path / "earlier",
-            "save_strategy": "no",
-        }
-        sft.main(as_flags(SMALL | earlier))
-        changes["model_name_or_path"] = tmp_path / "earlier"
-    return ["--config", str(path), *as_flags(changes)]
+    for key, start in starts(path).items():
+        writer = writer_of(start)
+        if writer is None:
+            changes[key] = folder / "earlier"
+            earlier = {"preset": "nanovlm-tiny", "vocab_size": 300, "output_dir": changes[key], "save_strategy": "no"}
+            sft.main(as_flags(SMALL | earlier))
+        else:
+            finished(writer, folder)
+            inner = start.removeprefix(yaml.safe_load(writer.read_text())["output_dir"])
+            changes[key] = f"{output_of(writer, folder)}{inner}"
+    return STAGES[stage_of(path)][0].main(["--config", str(path), *as_flags(changes)])
+
+
+def output_of(path: Path, folder: Path) -> Path:
+    return folder / path.parent.name / path.stem
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("recipes")
 
 
 @pytest.fixture
@@ -81,29 +135,40 @@ def own_pictures(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("NANOVLMS_PICTURES", str(folder))
 
 
-def stage_of(path: Path):
-    return tower_stage if "tower" in path.stem else sft
+def stage_of(path: Path) -> str:
+    return path.stem.split("_")[-1]
 
 
 def test_there_are_recipes():
-    assert {"nanovlm-tiny/sft.yaml", "nanovlm-mini/sft.yaml"} <= {named(path) for path in recipes()}
+    assert {"nanovlm-tiny/sft.yaml", "nanovlm-mini/sft.yaml", "vary-toy/2_pretrain.yaml"} <= set(map(named, recipes()))
+    assert {stage_of(path) for path in recipes()} == set(STAGES)
 
 
 @pytest.mark.parametrize("path", recipes(), ids=named)
-def test_a_recipe_runs_two_steps(path, tmp_path, monkeypatch, own_pictures):
-    content = yaml.safe_load(path.read_text())
-    parameters = parameter_counts(preset_config(content["preset"]))["total"] if "preset" in content else 0
-    if parameters > LARGEST_THAT_TRAINS_HERE:
-        types = (tower_stage.TowerArguments, tower_stage.TowerStageArguments)
-        parse(
-            types if stage_of(path) is tower_stage else (ModelArguments, DataArguments, StageArguments),
-            ["--config", str(path)],
-        )
-        return
+def test_a_recipe_parses(path):
+    parsed = parse(STAGES[stage_of(path)][1], ["--config", str(path)])
+    assert parsed[-1].output_dir == yaml.safe_load(path.read_text())["output_dir"]
+
+
+@pytest.mark.parametrize("path", [path for path in recipes() if runs_here(path)], ids=named)
+def test_a_recipe_runs_two_steps(path, folder, monkeypatch, own_pictures):
     monkeypatch.chdir(ROOT)  # recipes name sources from the root of the repository
-    summary = stage_of(path).main(flags_for(path, tmp_path))
+    summary = finished(path, folder)
     assert (summary["optimizer_steps"], summary["images_seen"]) == (2, 4)
-    assert (tmp_path / "run" / "model.safetensors").is_file()
+    assert (output_of(path, folder) / "model.safetensors").is_file()
+
+
+def test_the_recipes_of_vary_nano_run_here_each_from_the_one_before():
+    chain = {
+        "0_marks": set(),
+        "0_tower": set(),
+        "1_vocabulary": {"0_marks"},
+        "2_pretrain": {"0_tower", "1_vocabulary"},
+        "3_sft": {"2_pretrain"},
+    }
+    paths = [path for path in recipes() if path.parent.name == "vary-nano"]
+    assert {path.stem: {writer_of(start).stem for start in starts(path).values()} for path in paths} == chain
+    assert all(runs_here(path) for path in paths)
 
 
 @pytest.mark.parametrize("path", recipes(), ids=named)
@@ -111,17 +176,71 @@ def test_a_recipe_says_what_it_needs(path):
     content = yaml.safe_load(path.read_text())
     assert path.read_text().startswith("# Hardware: ")
     assert content["output_dir"].startswith("runs/") and content["seed"] == 0
-    tower = content.get("vision_tower")
-    if tower:  # the stage before this one writes it
-        others = [yaml.safe_load(other.read_text())["output_dir"] for other in recipes()]
-        assert tower in others
+    for key, start in starts(path).items():  # the stage before this one writes it, or it is on the Hub
+        if key != "model_name_or_path":
+            assert writer_of(start) if start.startswith("runs/") else "Never run online" in path.read_text()
 
 
-@pytest.mark.parametrize("script", ["sft", "pretrain_tower"])
+@pytest.mark.parametrize("path", recipes(), ids=named)
+def test_the_parts_of_a_mixture_are_in_order(path):
+    """Entries of recipes that do not run here are checked as far as they can be without their data."""
+    mixture = yaml.safe_load(path.read_text()).get("mixture")
+    if not isinstance(mixture, list):
+        return
+    for entry in mixture:
+        (kind,) = set(entry) - {"name", "weight", "seed"}
+        if kind == "source":
+            read_source_config(ROOT / (entry[kind] if isinstance(entry[kind], str) else entry[kind]["file"]))
+        elif kind != "pdfs":
+            build_mixture([entry], split="train", seed=0, length=1, image_size=192 if "nano" in str(path) else 1024)
+
+
+def test_the_mixture_of_vary_toy_is_table_1():
+    """Rows in thousands, arXiv 2401.12503, table 1; of RefCOCO, DocVQA and ChartQA "all", which is how many their sets have."""
+    content = yaml.safe_load((ROOT / "recipes" / "vary-toy" / "2_pretrain.yaml").read_text())
+    weights = {entry["name"]: entry["weight"] / 1000 for entry in content["mixture"]}
+    weights["markdown"] = weights.pop("markdown_arxiv") + weights.pop("markdown_drawn")
+    assert weights == {
+        "captions": 4000,
+        "llava_pretrain": 558,
+        "pdf_ocr": 1000,
+        "markdown": 500,
+        "detection": 50,
+        "referring": 42.404,
+        "sharegpt": 125,
+        "baize": 112,
+        "alpaca": 52,
+        "docvqa": 39.463,
+        "chartqa": 28.299,
+    }
+    total = sum(weights.values())
+    assert round((weights["captions"] + weights["llava_pretrain"]) / total, 2) == 0.70
+    assert round((weights["pdf_ocr"] + weights["markdown"]) / total, 2) == 0.23
+    rows = content["train_rows"]
+    assert 0 <= total * 1000 - rows < 512 and rows % 512 == 0  # one pass, in whole steps
+    assert 8 * content["per_device_train_batch_size"] * content["gradient_accumulation_steps"] == 512
+
+
+def test_stage_1_of_vary_tiny_has_pages_and_boxes_as_4_to_3():
+    content = yaml.safe_load((ROOT / "recipes" / "vary-tiny" / "1_vocabulary.yaml").read_text())
+    weights = {entry["name"]: entry["weight"] for entry in content["mixture"]}
+    assert weights["pdfs"] + weights["pages"] == 4 and weights["detection"] + weights["scenes"] == 3
+
+
+SCRIPTS = {
+    "sft": sft,
+    "pretrain": pretrain,
+    "pretrain_tower": tower_stage,
+    "pretrain_marks": marks_stage,
+    "pretrain_vocabulary": vocabulary,
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_a_script_calls_its_stage(script):
     scope: dict = {"__name__": "not_main"}
     exec(compile((ROOT / "recipes" / f"{script}.py").read_text(), script, "exec"), scope)
-    assert scope["main"] is {"sft": sft, "pretrain_tower": tower_stage}[script].main
+    assert scope["main"] is SCRIPTS[script].main
 
 
 @pytest.mark.parametrize("name", ["cpu", "single_gpu"])

@@ -109,7 +109,7 @@ def test_freezing_an_unknown_component_is_refused_before_anything_is_built():
         raise AssertionError("the text was read")
 
     with pytest.raises(
-        ValueError, match=r"freeze=\['tower'\] names no component; choose from vision_tower, connector"
+        ValueError, match=r"freeze=\['tower'\] names no component; choose from vision_tower, vocabulary, connector"
     ):
         build(ModelArguments(preset="nanovlm-tiny", freeze=["tower"]), texts)
 
@@ -139,9 +139,17 @@ def test_a_tower_of_another_shape_is_refused_with_counts(tower):
     assert all(torch.equal(before[name], value) for name, value in part.state_dict().items())
 
 
-def test_a_whole_model_is_no_tower():
-    with pytest.raises(ValueError, match="0 of .* weights match"):
-        made(preset="nanovlm-tiny", vocab_size=280, vision_tower=str(finished_sft()[0]))
+def test_a_whole_model_gives_its_tower():
+    folder = finished_sft()[0]
+    model, _ = made(preset="nanovlm-tiny", vocab_size=280, vision_tower=str(folder))
+    saved = AutoModel.from_pretrained(folder).vision_tower.state_dict()
+    ours = model.model.vision_tower.state_dict()
+    assert ours.keys() == saved.keys() and all(torch.equal(ours[name], value) for name, value in saved.items())
+
+
+def test_a_whole_model_without_the_part_is_named():
+    with pytest.raises(ValueError, match="is a nanovlms model without a vocabulary; name a folder that holds one"):
+        made(preset="nanovlm-tiny", vocab_size=280, vocabulary=str(finished_sft()[0]))
 
 
 @pytest.mark.parametrize(
@@ -230,4 +238,9 @@ def test_a_towers_own_normalisation_is_kept(siglip, llama):
     _, processor = made(vision_tower=siglip, language_model=llama)
     assert processor.image_processor.image_mean == (0.1, 0.2, 0.3)
     assert processor.image_processor.image_std == (0.4, 0.5, 0.6)
-    assert processor.image_processor.size == {"height": 32, "width": 32}
+    assert processor.image_processor.size == {"height": 32, "width": 32}  # its crop is not the tower's size: left out
+    assert not processor.image_processor.do_center_crop
+    own = CLIPImageProcessor(size={"shortest_edge": 40}, crop_size={"height": 32, "width": 32})
+    own.save_pretrained(siglip)
+    _, processor = made(vision_tower=siglip, language_model=llama)
+    assert processor.image_processor.do_center_crop and dict(processor.image_processor.size)["shortest_edge"] == 40

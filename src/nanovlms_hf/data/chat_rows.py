@@ -9,6 +9,7 @@ Arrow gives every block of a column the same keys, so a picture's block carries 
 """
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,13 +110,15 @@ class RowReader:
         if "one_of" in condition:
             return value in condition["one_of"]
         try:
+            if "longest" in condition:
+                return value is not None and len(value) <= condition["longest"]
             return value is not None and (
                 value >= condition["at_least"] if "at_least" in condition else value <= condition["at_most"]
             )
         except TypeError as error:
             raise ValueError(
                 f"source {self.config.name!r}, `where`: column {column!r} holds {value!r}, which cannot be compared with "
-                f"{condition}: use numbers with at_least and at_most."
+                f"{condition}: use numbers with at_least and at_most, texts or lists and a number with longest."
             ) from error
 
     def _error(self, number: int, sentence: str, column: str | None = None, where: bool = False) -> RowError:
@@ -206,6 +209,9 @@ class RowReader:
     def _conversation_turns(self, row: dict[str, Any], number: int) -> list[tuple[str, Any]]:
         keys = self.config.conversations
         roles = {keys[role]: role for role in ("user", "assistant", "system")}
+        if isinstance(row[keys["column"]], str):
+            marks = {mark: role for mark, role in roles.items() if mark != "system"}  # a word of many texts
+            return self._marked_turns(row[keys["column"]], marks, number)
         turns = []
         for turn in self._turns(row, keys["column"], number):
             speaker = turn.get(keys["role"])
@@ -213,6 +219,15 @@ class RowReader:
                 raise self._error(number, f"unknown speaker {speaker!r}; expected {', '.join(roles)}", keys["column"])
             turns.append((roles[speaker], turn.get(keys["text"])))
         return turns
+
+    def _marked_turns(self, text: str, marks: dict[str, str], number: int) -> list[tuple[str, str]]:
+        """Turns of a text that has each speaker's mark before his words; an empty last turn is where the talk was cut off."""
+        pieces = re.split(f"({'|'.join(map(re.escape, marks))})", text)
+        if len(pieces) == 1:
+            column = self.config.conversations["column"]
+            raise self._error(number, f"the text has none of the marks {', '.join(marks)}: {text[:60]!r}", column)
+        turns = [(marks[mark], said.strip()) for mark, said in zip(pieces[1::2], pieces[2::2], strict=True)]
+        return turns[:-1] if not turns[-1][1] else turns
 
     def _chat_turns(self, row: dict[str, Any], number: int) -> list[tuple[str, Any]]:
         column = self.config.messages_column

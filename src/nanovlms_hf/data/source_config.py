@@ -18,7 +18,7 @@ from .transforms import TRANSFORMS
 
 BUILDERS = ("parquet", "json", "csv", "imagefolder", "arrow")
 ROLES = ("system", "user", "assistant")
-CONDITIONS = ("equals", "not_equals", "one_of", "at_least", "at_most")
+CONDITIONS = ("equals", "not_equals", "one_of", "at_least", "at_most", "longest")
 CONVERSATION_KEYS = {"column": "conversations", "role": "from", "text": "value", "user": "human", "assistant": "gpt"}
 
 _ENVIRONMENT = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
@@ -54,10 +54,12 @@ class SourceConfig:
         image_optional: rows without a picture are text-only rows instead of bad rows.
         messages: list of {role: template}; "{column|transform}" is filled in, "{{" writes a brace, "<image>" in a user
             turn marks where a picture goes.
-        conversations: column of LLaVA-style turns, or a mapping with the keys of `CONVERSATION_KEYS`.
+        conversations: column of LLaVA-style turns, or a mapping with the keys of `CONVERSATION_KEYS`. The column may also hold
+            one text, in which `user` and `assistant` (and `system`) are the marks before each turn, such as "[|Human|]".
         messages_column: column that is already a list of {"role", "content"}.
         prompts: wordings of which one, by (seed, row), stands for "{prompt}".
-        where: conditions that a row must meet: {not_null: column} or {column: name, equals: value} (`CONDITIONS`).
+        where: conditions that a row must meet: {not_null: column} or {column: name, equals: value} (`CONDITIONS`); `longest` is
+            the most characters of a text, or items of a list.
         on_bad_row: "raise", or "skip", which counts and reports.
         check_pictures: "header" reads every picture's header while loading, "full" decodes each one, "off" trusts them.
         limit: read at most this many rows, after `where` and the shuffle.

@@ -271,9 +271,9 @@ def make_processor(
     saved, side = _saved_settings(vision_tower), config.vision_config.image_size
     settings = {"size": {"height": side, "width": side}}
     settings |= {name: saved[name] for name in ("image_mean", "image_std", "resample") if saved.get(name) is not None}
-    if saved.get("do_center_crop"):  # CLIP's way: the shorter side, then the middle
-        settings |= {"do_center_crop": True, "size": _sides(saved["size"], "shortest_edge")}
-        settings["crop_size"] = _sides(saved["crop_size"], "height", "width")
+    crop = _sides(saved.get("crop_size") or {}, "height", "width")
+    if saved.get("do_center_crop") and set(crop.values()) == {side}:  # CLIP's way: the shorter side, then the middle
+        settings |= {"do_center_crop": True, "size": _sides(saved["size"], "shortest_edge"), "crop_size": crop}
     if config.vocabulary_config is not None:
         saved, side = _saved_settings(vocabulary), config.vocabulary_config.image_size
         settings["high_res_size"] = {"height": side, "width": side}
