@@ -4,12 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 from small_models import build_model, picture
 
 from nanovlms_hf import NanoVLMsForConditionalGeneration, NanoVLMsProcessor
 from nanovlms_hf.cli import main
+from nanovlms_hf.data.box_text import parse_boxes
+from nanovlms_hf.data.charts import chart_row
 from nanovlms_hf.data.descriptions import short_description
+from nanovlms_hf.data.detection import detection_row
+from nanovlms_hf.data.documents import document_row
 from nanovlms_hf.data.drawing import render
 from nanovlms_hf.data.scenes import make_scene
 from nanovlms_hf.evaluation.describing import describe_pictures
@@ -161,10 +165,32 @@ def test_a_sheet_in_one_style(tmp_path):
         assert sheet.crop((2, 2, 34, 34)).tobytes() == render(make_scene(0, 0), 32, style="crayon").tobytes()
 
 
+def test_a_sheet_of_pages_charts_and_boxes(tmp_path, capsys):
+    path, kinds = tmp_path / "sheet.png", ["documents", "charts", "detection"]
+    command = ["sheet", str(path), "--rows", "4", "--columns", "1", "--size", "192", "--seed", "5", "--kind"]
+    assert main([*command, *kinds]) == 0
+    rows = [document_row(5, "train", 0), chart_row(5, "train", 0), detection_row(5, "train", 0)]
+    rows.append(document_row(5, "train", 1))  # the kinds take turns
+    printed = [row["messages"][-1]["content"][0]["text"] for row in rows]
+    assert capsys.readouterr().out == "\n".join(printed) + "\n"
+    with Image.open(path) as sheet:
+        shown = [sheet.crop((2, top, 194, top + 192)) for top in (2, 198, 394, 590)]
+    plain = [row["images"][0] for row in rows]
+    for number in (0, 1, 3):
+        assert shown[number].tobytes() == plain[number].tobytes()
+    box = parse_boxes(printed[2]).all_boxes[0]
+    corner = tuple(round(value * 191 / 999) for value in box[:2])
+    assert shown[2].getpixel(corner) == (208, 32, 32)
+    changed = ImageChops.difference(shown[2], plain[2]).getbbox()
+    assert changed[0] <= corner[0] and changed[1] <= corner[1]
+
+
 def test_a_sheet_that_cannot_be_drawn(fails, tmp_path):
     path = str(tmp_path / "sheet.png")
     assert "give positive numbers" in fails("sheet", path, "--rows", "0")
     assert "oil" in fails("sheet", path, "--style", "oil")
+    assert "kind='maps' is unknown; choose from scenes, documents" in fails("sheet", path, "--kind", "maps")
+    assert "image_size=32 cannot be" in fails("sheet", path, "--kind", "documents", "--size", "32")
     assert "nowhere" in fails("sheet", str(tmp_path / "nowhere" / "sheet.png"), "--rows", "1")
     assert "extension" in fails("sheet", str(tmp_path / "sheet.txt"), "--rows", "1")
 

@@ -202,8 +202,7 @@ _NANO_DECODER = {
     "tie_word_embeddings": True,
 }
 
-# Both towers give 12x12 tokens. The tokenizer is little more than the bytes: what is often asked is short, and a word that was
-# never seen is spelled in pieces like any other.
+# Both towers give 12x12 tokens. One token a character: words that were never seen are read like any other.
 _VARY_NANO = Preset(
     vision={
         "model_type": "nanovlms_vision",
@@ -242,7 +241,7 @@ _VARY_NANO = Preset(
     },
     text=_NANO_DECODER,
     model={"connector": "linear", "connector_norm": True, "vocabulary_channels": 88},
-    vocab_size=640,
+    vocab_size=263,
     source="Vary-toy's mechanism for two CPU cores",
 )
 

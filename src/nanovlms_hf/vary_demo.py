@@ -114,7 +114,7 @@ def evaluate_vary_run(config: VaryDemoConfig, stages: Path, seconds: float) -> d
         metrics=metrics,
         readings=readings["model"],
         stages=histories,
-        other=readings["control"],
+        other=scored["control"],
     )
     print(json.dumps({name: value for name, value in metrics.items() if not isinstance(value, dict | list)}, indent=1))
     print(f"model, metrics.json and report.html are in {folder}")

@@ -154,6 +154,17 @@ def test_an_artifact_comes_back_bit_for_bit(tmp_path, fields):
     )
 
 
+def test_the_blocks_of_a_vocabulary_attend_as_the_model_is_told():
+    torch.manual_seed(2)
+    fields = vocabulary_fields(num_hidden_layers=1, num_attention_heads=4)
+    vocabulary = NanoVLMsVisionVocabulary(NanoVLMsVocabularyConfig(**fields)).eval()
+    pixels = torch.randn(1, 3, 32, 32)
+    before = vocabulary(pixels).last_hidden_state
+    vocabulary.set_attn_implementation("eager")
+    assert vocabulary.layers[0].self_attn(torch.randn(1, 4, 24))[1].shape == (1, 4, 4, 4)
+    torch.testing.assert_close(vocabulary(pixels).last_hidden_state, before)
+
+
 def test_a_vocabulary_says_which_pictures_it_wants():
     vocabulary = NanoVLMsVisionVocabulary(NanoVLMsVocabularyConfig(**vocabulary_fields()))
     with pytest.raises(

@@ -23,3 +23,15 @@ class NanoVLMsImageProcessingTest(ImageProcessingTestMixin, unittest.TestCase):
     @unittest.skip("a rule for models inside transformers; this package works without torchvision")
     def test_new_models_require_torchvision_backend(self):
         pass
+
+
+class TwoViewsImageProcessingTester(NanoVLMsImageProcessingTester):
+    def __init__(self, parent, **kwargs):
+        kwargs.setdefault("high_res_size", {"height": 40, "width": 40})
+        super().__init__(parent, **kwargs)
+
+
+class TwoViewsImageProcessingTest(NanoVLMsImageProcessingTest):
+    """With a second view for a vision vocabulary."""
+
+    image_processor_tester_class = TwoViewsImageProcessingTester

@@ -22,3 +22,16 @@ class NanoVLMsProcessingTest(ProcessorTesterMixin, unittest.TestCase):
     @staticmethod
     def prepare_processor_dict():
         return {"image_seq_length": 4}
+
+
+class TwoViewsProcessingTest(NanoVLMsProcessingTest):
+    """With a second view for a vision vocabulary."""
+
+    @classmethod
+    def _setup_image_processor(cls):
+        return NanoVLMsImageProcessor(
+            size={"height": 16, "width": 16},
+            high_res_size={"height": 32, "width": 32},
+            high_res_image_mean=[0.5, 0.5, 0.5],
+            high_res_image_std=[0.5, 0.5, 0.5],
+        )
