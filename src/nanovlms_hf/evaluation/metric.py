@@ -30,6 +30,7 @@ class Measured:
         scores (`list[float]`): each item's own main score, 0 to 1, to sort by.
         empty (`dict[int, str]`): place of each prediction that is empty or no text -> what it is.
         groups (`list[str]`): each item's group, where there are groups.
+        known_intervals (`dict`): intervals of scores that cannot be resampled, found in another way.
     """
 
     main: str
@@ -38,6 +39,7 @@ class Measured:
     scores: list[float]
     empty: dict[int, str] = field(default_factory=dict)
     groups: list[str] | None = None
+    known_intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def totals(self) -> dict[str, float]:
         """Scores over all items; with groups also `main_<group>` for each and `main_average`, the plain mean of the groups."""
@@ -60,7 +62,9 @@ class Measured:
         return rows
 
     def intervals(self, resamples: int = 1000, seed: int = 0) -> dict[str, tuple[float, float]]:
-        """95 % bootstrap interval of every score of `totals` except the mean of the groups."""
+        """95 % interval of every score of `totals` except the mean of the groups: bootstrap, where nothing else is known."""
+        if self.known_intervals:
+            return dict(self.known_intervals)
         found = bootstrap(self.statistics, self.finish, resamples, seed)
         for group, rows in self._rows_by_group().items():
             inside = bootstrap(self.statistics[rows], self.finish, resamples, seed)
@@ -148,7 +152,12 @@ class ItemMetric(evaluate.Metric):
             texts.append(text)
         statistics, finish, scores = self.rows(texts, list(references))
         chosen = [str(group) for group in groups] if groups is not None else None
-        return Measured(self.main, np.asarray(statistics, float), finish, [float(s) for s in scores], empty, chosen)
+        statistics, scores = np.asarray(statistics, float), [float(score) for score in scores]
+        return Measured(self.main, statistics, finish, scores, empty, chosen, self.known_intervals(texts))
+
+    def known_intervals(self, predictions: list[str]) -> dict[str, tuple[float, float]]:
+        """Intervals of a metric whose items cannot be drawn twice; empty: they can."""
+        return {}
 
     def compute(self, *, predictions=None, references=None, **kwargs):
         """As `evaluate.Metric.compute`; predictions that are no text are taken as empty ones."""

@@ -323,7 +323,7 @@ class SelfBLEU(ItemMetric):
 
 
 class Distinct(ItemMetric):
-    """References are not used. No intervals: drawing an item twice makes its words repeat."""
+    """References are not used. The interval is a jackknife's: drawing an item twice would repeat its words."""
 
     name = "distinct"
     main = "distinct_2"
@@ -335,6 +335,9 @@ class Distinct(ItemMetric):
         corpus = {f"distinct_{order}": texts.distinct_n(predictions, order) for order in (1, 2)}
         alone = [texts.distinct_n([text], 2) for text in predictions]
         return np.ones((len(predictions), 1)), lambda sums: dict(corpus), alone
+
+    def known_intervals(self, predictions):
+        return {f"distinct_{order}": texts.distinct_interval(predictions, order) for order in (1, 2)}
 
 
 class TrainingOverlap(ItemMetric):

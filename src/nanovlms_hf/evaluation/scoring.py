@@ -89,7 +89,7 @@ def _with_intervals(measured: Measured, resamples: int, seed: int) -> dict[str, 
     for name, value in totals.items():
         scores[name] = {"value": value}
         low, high = intervals.get(name, (None, None))
-        if low is not None and not name.startswith("distinct"):
+        if low is not None:
             scores[name] |= {"low": low, "high": high}
     return scores
 

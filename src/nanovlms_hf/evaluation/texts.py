@@ -84,6 +84,22 @@ def distinct_n(texts: Sequence[str], order: int) -> float:
     return len(counted) / total if total else 0.0
 
 
+def distinct_interval(texts: Sequence[str], order: int) -> tuple[float, float]:
+    """95 % interval of `distinct_n` by leaving out each text in turn (jackknife): drawing a text twice would repeat its words."""
+    alone = [Counter(ngrams(text, order)) for text in texts]
+    together = sum(alone, Counter())
+    total, value = sum(together.values()), distinct_n(texts, order)
+    if len(texts) < 2 or not total:
+        return value, value
+    left = []
+    for counted in alone:
+        lost = sum(together[gram] == count for gram, count in counted.items())
+        rest = total - sum(counted.values())
+        left.append((len(together) - lost) / rest if rest else 0.0)
+    error = np.sqrt((len(texts) - 1) * np.mean((np.array(left) - np.mean(left)) ** 2))
+    return max(0.0, value - 1.96 * error), min(1.0, value + 1.96 * error)
+
+
 def self_bleu(texts: Sequence[str], against: int = 100) -> np.ndarray:
     """BLEU of each text against others of the same set, 0 to 1 (Zhu et al., SIGIR 2018); 1: it says what another says.
 
@@ -101,7 +117,7 @@ def self_bleu(texts: Sequence[str], against: int = 100) -> np.ndarray:
     scores = []
     for place, text in enumerate(texts):
         others = [texts[(place + step) % len(texts)] for step in range(1, count + 1)]
-        scores.append(bleu_from(bleu_statistics(text, others), sentence=True) / 100 if text.strip() else 0.0)
+        scores.append(min(1.0, bleu_from(bleu_statistics(text, others), sentence=True) / 100) if text.strip() else 0.0)
     return np.array(scores)
 
 
@@ -151,6 +167,7 @@ __all__ = [
     "bleu_from",
     "bleu_statistics",
     "cider_scores",
+    "distinct_interval",
     "distinct_n",
     "ngrams",
     "rouge_scores",
