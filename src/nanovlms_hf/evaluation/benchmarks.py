@@ -34,7 +34,7 @@ from .options import LETTERS
 
 WORLD_PICTURE_SIDE = 128
 _NUMBERED = re.compile(r"<image (\d+)>")
-_IN_TEXT = re.compile(r"(?:^|[\n,])\s*([A-Z])\s*[:.]\s*")
+_IN_TEXT = re.compile(r"(?:^|[\n,]|Options:)\s*([A-Z])\s*:\s*")
 
 
 class BadRow(ValueError):
@@ -93,7 +93,7 @@ def _hub(benchmark: Benchmark, limit: int | None, seed: int) -> tuple[list[Item]
             try:
                 kept += _row_items(benchmark, split, table, number)
             except BadRow as error:
-                problems.append(Problem(f"{split}/{number}", str(error)))
+                problems.append(Problem(f"{split}/row {number}", str(error)))
             if limit is not None and len(kept) >= limit:
                 break
         items += sorted(kept[:limit], key=lambda item: item.row)

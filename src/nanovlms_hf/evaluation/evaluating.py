@@ -9,6 +9,7 @@ starts, goes on where it was killed, and writes
 """
 
 import json
+import os
 import random
 import time
 from collections.abc import Sequence
@@ -137,9 +138,7 @@ def run_evaluation(arguments: EvaluationArguments) -> dict | None:
         ValueError: a wrong argument, an unusable benchmark, or a folder with another evaluation.
         EndpointError: a judge was named and does not answer.
     """
-    from accelerate import PartialState
-
-    process = PartialState()
+    process = process_state()
     started = time.time()
     parts = load_parts(arguments)
     store = RunStore(arguments.output_dir, process.process_index)
@@ -160,6 +159,24 @@ def run_evaluation(arguments: EvaluationArguments) -> dict | None:
         return None
     seconds = {"asking_seconds": round(time.time() - started, 1)}
     return finish(arguments, parts, store.read(), {"parameters": model.num_parameters(), **seconds})
+
+
+def process_state():
+    """This process's place among those that accelerate started.
+
+    Raises:
+        ValueError: accelerate started several that do not know of each other; each would ask everything.
+    """
+    from accelerate import PartialState
+    from accelerate.utils import parse_flag_from_env
+
+    process = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+    if int(os.environ.get("WORLD_SIZE", 1)) != process.num_processes:
+        raise ValueError(
+            f"{os.environ['WORLD_SIZE']} processes were started, but this one sees {process.num_processes}; on a CPU set "
+            "ACCELERATE_USE_CPU=true."
+        )
+    return process
 
 
 def load_parts(arguments: EvaluationArguments) -> list[_Part]:

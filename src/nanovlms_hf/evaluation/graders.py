@@ -44,12 +44,12 @@ class Completion:
 
 @dataclass(frozen=True)
 class Grader:
-    """One dimension's grader: its name, what it looks at, what it is blind to, and the function that grades."""
+    """One dimension's grader: its name, what it looks at, what it is blind to, and the function that grades (None: cannot be said)."""
 
     name: str
     sees: str
     blind_to: str
-    grade: Callable[[Completion], float]
+    grade: Callable[[Completion], float | None]
 
 
 def grade_grammar(completion: Completion) -> float:
@@ -63,16 +63,13 @@ def _scene(seed: int, index: int):
     return make_scene(seed, index)
 
 
-def _scene_gain(completion: Completion) -> tuple[float, float]:
-    """(precision, recall) of the facts that the completion adds to the beginning."""
+def _scene_gain(completion: Completion) -> tuple[float, float] | None:
+    """(precision, recall) of the facts that the completion adds to the beginning; None where the beginning tells them all."""
     scene = _scene(completion.facts["seed"], completion.facts["index"])
     start, whole = score_facts(completion.prefix, scene), score_facts(f"{completion.prefix} {completion.text}", scene)
     true, false = whole.true_positive - start.true_positive, whole.false - start.false
     left = start.missed
-    stated = len(true) + len(false)
-    recall = len(whole.found & left) / len(left) if left else 1.0
-    precision = len(true) / stated if stated else float(not left)
-    return precision, recall
+    return (ratio(len(true), len(true) + len(false)), len(whole.found & left) / len(left)) if left else None
 
 
 def content_words(text: str) -> set[str]:
@@ -80,42 +77,49 @@ def content_words(text: str) -> set[str]:
     return {word.removesuffix("s") for word in words_of(text) if word not in _SMALL_WORDS}
 
 
-def _caption_gain(completion: Completion) -> tuple[float, float]:
-    """(precision, recall) of the completion's content words, those of the beginning aside, against the captions."""
+def _caption_gain(completion: Completion) -> tuple[float, float] | None:
+    """(precision, recall) of the completion's content words, those of the beginning aside, against the captions; None where the
+    beginning holds all of theirs."""
     known = content_words(" ".join(completion.facts["captions"]))
     given = content_words(completion.prefix)
     said, left = content_words(completion.text) - given, known - given
-    return ratio(len(said & left), len(said)), ratio(len(said & left), len(left)) if left else 1.0
+    return (ratio(len(said & left), len(said)), len(said & left) / len(left)) if left else None
 
 
-def grade_consistency(completion: Completion) -> float:
+def _gain(completion: Completion) -> tuple[float, float] | None:
+    if "index" in completion.facts:
+        return _scene_gain(completion)
+    if completion.facts.get("captions"):
+        return _caption_gain(completion)
+    raise ValueError(f"item {completion.id} has neither a scene nor captions to be consistent with; give one of them.")
+
+
+def grade_consistency(completion: Completion) -> float | None:
     """10 x F1 of what the completion adds: facts against the scene, or content words against the captions.
+
+    None where the beginning tells everything already: any vague words would be consistent then, so such items are left out and
+    the number of items says so.
 
     Raises:
         ValueError: neither scene nor captions are known.
     """
-    if "index" in completion.facts:
-        return 10 * f1_of(*_scene_gain(completion))
-    if completion.facts.get("captions"):
-        return 10 * f1_of(*_caption_gain(completion))
-    raise ValueError(f"item {completion.id} has neither a scene nor captions to be consistent with; give one of them.")
+    gain = _gain(completion)
+    return None if gain is None else 10 * f1_of(*gain)
 
 
 def grade_plot(completion: Completion) -> float:
     """10 x the mean of four signs that the text leads somewhere: it ends, it has two sentences or more with the beginning's, it repeats
     no sentence, and it tells something that was left to tell."""
-    sentences = sentences_of(f"{completion.prefix} {completion.text}")
     if not words_of(completion.text):
         return 0.0
+    sentences = sentences_of(f"{completion.prefix} {completion.text}")
     plain = [" ".join(words_of(sentence)) for sentence in sentences]
-    told = _scene_gain(completion)[1] if "index" in completion.facts else 0.0
-    if completion.facts.get("captions"):
-        told = _caption_gain(completion)[1]
+    gain = _gain(completion)
     signs = (
         bool(_FINISHED.search(completion.text)),
         len(sentences) >= 2,
         len(set(plain)) == len(plain),
-        told > 0,
+        gain is None or gain[1] > 0,
     )
     return 10 * sum(map(float, signs)) / len(signs)
 

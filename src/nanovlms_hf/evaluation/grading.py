@@ -30,7 +30,11 @@ def check_items(count: int, fewest: int = FEWEST_ITEMS) -> None:
         )
 
 
-def _interval(values: Sequence[float], resamples: int, seed: int) -> dict[str, float]:
+def _interval(grades: Sequence[float | None], resamples: int, seed: int) -> dict[str, float]:
+    """Mean and interval of the grades that could be given."""
+    values = [grade for grade in grades if grade is not None]
+    if not values:
+        raise ValueError("no item leaves anything to be graded on; give fewer words of each text as its beginning.")
     statistics = np.array([[value, 1.0] for value in values])
     low, high = bootstrap(statistics, mean_of(["mean"]), resamples, seed)["mean"]
     return {"mean": float(np.mean(values)), "low": low, "high": high, "items": len(values)}

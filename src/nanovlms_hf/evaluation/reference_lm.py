@@ -24,6 +24,7 @@ from ..tokenization import train_tokenizer
 
 WORLD_SEED = 20_001  # no other stream of the world uses it
 _CONTEXT = 160
+_LEAST_SCALE = 0.5  # nats a token between the two ends of the scale
 _ANCHORS = 200  # texts kept back from training that fix the two ends of the scale
 
 
@@ -108,7 +109,8 @@ def train_reference_lm(
         seed (`int`, defaults to 0): seed of weights and order.
 
     Raises:
-        ValueError: for fewer than twenty texts, which leave nothing to fix the scale with.
+        ValueError: for fewer than twenty texts, which leave nothing to fix the scale with, or where the model did not learn to tell
+            true texts from their words in random order.
     """
     if len(texts) < 20:
         raise ValueError(
@@ -143,6 +145,11 @@ def train_reference_lm(
     scrambled = [value for value in reference.nll(shuffled) if math.isfinite(value)]
     reference.true_nll = sum(finite) / len(finite)
     reference.shuffled_nll = sum(scrambled) / len(scrambled)
+    if reference.shuffled_nll - reference.true_nll < _LEAST_SCALE:
+        raise ValueError(
+            f"the reference language model finds true texts ({reference.true_nll:.2f} nats a token) hardly likelier than their words "
+            f"in random order ({reference.shuffled_nll:.2f}); give it more texts or epochs."
+        )
     return reference
 
 
