@@ -129,7 +129,9 @@ def test_a_key_that_cannot_be_sent_is_refused_without_showing_it(key):
     assert not key or key not in str(error.value)
 
 
-@pytest.mark.parametrize("url", ["", "host/v1", "ftp://host", "http://user:hidden@host/v1", "http://host/v1?key=hidden"])
+@pytest.mark.parametrize(
+    "url", ["", "host/v1", "ftp://host", "http://user:hidden@host/v1", "http://host/v1?key=hidden"]
+)
 def test_addresses_that_are_none_or_hold_a_password(url):
     with pytest.raises(ValueError) as error:
         EndpointConfig(url, "m")

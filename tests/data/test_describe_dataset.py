@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from datasets import Dataset, Features, Image, List, Value, load_from_disk
+from loopback_api import Api, serve
 from small_sources import png
 
-from loopback_api import Api, serve
 from nanovlms_hf.data.describe_dataset import DescribeConfig, describe_dataset
 from nanovlms_hf.data.rewriting import Rules, faults, messages, opening, sentences
 from nanovlms_hf.endpoint import ChatEndpoint, EndpointConfig, KeyRefused
@@ -69,7 +69,10 @@ def test_good_texts_pass():
         (SHORT.replace("today.", "today"), "does not end"),
         ("Wow, a cat" + SHORT[8:], "begins with wow"),
         ("This picture shows a cat" + SHORT[8:].replace(" a lot of", ""), "fits any picture"),
-        ("The cat sits on the green grass and has a lot of fun here. The cat is warm and so soft and red.", "Several sentences"),
+        (
+            "The cat sits on the green grass and has a lot of fun here. The cat is warm and so soft and red.",
+            "Several sentences",
+        ),
         (SHORT.replace("warm", "photosynthetic"), "too hard for a small child: photosynthetic"),
         (SHORT.replace("warm", "w\u00e4rm"), "no plain English letters"),
     ],
@@ -127,7 +130,9 @@ def test_a_text_that_breaks_a_rule_is_asked_for_again(api, tmp_path):
         return write(body)
 
     api.answer = answer
-    _, report = describe_dataset(DescribeConfig(str(tmp_path / "o"), **table(tmp_path, rows(4))), client(api, workers=1))
+    _, report = describe_dataset(
+        DescribeConfig(str(tmp_path / "o"), **table(tmp_path, rows(4))), client(api, workers=1)
+    )
     assert report.finished == 4 and "It has 2 words; write 20 to 25." in api.asked(1)
 
 
@@ -136,7 +141,9 @@ def test_a_killed_run_goes_on_and_asks_nothing_twice(api, tmp_path):
     whole, _ = describe_dataset(config, client(api))
     asked = len(api.bodies)
     lines = [line for line in (tmp_path / "o" / "rows.jsonl").read_text().split("\n") if line]
-    (tmp_path / "o" / "rows.jsonl").write_text("\n".join(lines[:5]) + "\n" + lines[5][:20])  # killed in the middle of a line
+    (tmp_path / "o" / "rows.jsonl").write_text(
+        "\n".join(lines[:5]) + "\n" + lines[5][:20]
+    )  # killed in the middle of a line
     result, report = describe_dataset(config, client(api))
     assert report.finished == 12 and len(api.bodies) - asked == 2 * 7
     assert all(result[name]["short"] == whole[name]["short"] for name in whole)
@@ -145,7 +152,12 @@ def test_a_killed_run_goes_on_and_asks_nothing_twice(api, tmp_path):
 
 
 def test_bad_rows_and_duplicates_are_counted(api, tmp_path):
-    bad = [(None, ["a cat"]), (png("red"), []), ({"bytes": b"junk", "path": None}, ["a dog"]), (rows()[0][0], ["new words"])]
+    bad = [
+        (None, ["a cat"]),
+        (png("red"), []),
+        ({"bytes": b"junk", "path": None}, ["a dog"]),
+        (rows()[0][0], ["new words"]),
+    ]
     config = DescribeConfig(str(tmp_path / "o"), **table(tmp_path, rows(5) + bad))
     _, report = describe_dataset(config, client(api))
     assert (report.finished, report.duplicates, set(report.failed)) == (5, 1, {"105", "106", "107"})

@@ -24,7 +24,12 @@ def _mmmu(options: int, subject: str) -> tuple[dict, Features]:
     empty = {f"image_{number}": [None] * 4 for number in range(2, 8)}
     columns = {
         "id": ["a_1", "a_2", "a_3", "a_4"],
-        "question": ["What is in <image 1>?", "Compare <image 1> and <image 2>.", "What is in <image 1>?", "Is <image 1> a <image>?"],
+        "question": [
+            "What is in <image 1>?",
+            "Compare <image 1> and <image 2>.",
+            "What is in <image 1>?",
+            "Is <image 1> a <image>?",
+        ],
         "options": [str(texts), str(["<image 1>", *texts[1:]]), "[broken", str(texts)],
         "explanation": ["?"] * 4,
         "image_1": [RED, RED, RED, BLUE],
@@ -54,7 +59,13 @@ def schemas() -> dict[str, tuple[str | None, dict[str, tuple[dict, Features]]]]:
                     "data_split": ["val"] * 4,
                 },
                 Features(
-                    questionId=TEXT, question=TEXT, question_types=TEXTS, image=Image(), docId=NUMBER, answers=TEXTS, data_split=TEXT
+                    questionId=TEXT,
+                    question=TEXT,
+                    question_types=TEXTS,
+                    image=Image(),
+                    docId=NUMBER,
+                    answers=TEXTS,
+                    data_split=TEXT,
                 ),
             )
         },
@@ -85,7 +96,9 @@ def schemas() -> dict[str, tuple[str | None, dict[str, tuple[dict, Features]]]]:
                     "answers": [["nokia"] * 9 + ["toshiba"]],
                     "ocr_tokens": [["NOKIA"]],
                 },
-                Features(image_id=TEXT, question_id=NUMBER, question=TEXT, image=Image(), answers=TEXTS, ocr_tokens=TEXTS),
+                Features(
+                    image_id=TEXT, question_id=NUMBER, question=TEXT, image=Image(), answers=TEXTS, ocr_tokens=TEXTS
+                ),
             )
         },
     )
@@ -115,10 +128,20 @@ def schemas() -> dict[str, tuple[str | None, dict[str, tuple[dict, Features]]]]:
             "file_name": ["a.jpg", "b.jpg"],
         },
         Features(
-            question_id=TEXT, image=Image(), question=TEXT, answer=TEXTS, bbox=List(Value("float32")), iscrowd=NUMBER, file_name=TEXT
+            question_id=TEXT,
+            image=Image(),
+            question=TEXT,
+            answer=TEXTS,
+            bbox=List(Value("float32")),
+            iscrowd=NUMBER,
+            file_name=TEXT,
         ),
     )
-    for name, splits in (("refcoco", ("val", "testA", "testB")), ("refcoco_plus", ("val", "testA", "testB")), ("refcocog", ("val", "test"))):
+    for name, splits in (
+        ("refcoco", ("val", "testA", "testB")),
+        ("refcoco_plus", ("val", "testA", "testB")),
+        ("refcocog", ("val", "test")),
+    ):
         found[name] = (None, dict.fromkeys(splits, refer))
     found["mmvet"] = (
         None,
@@ -132,7 +155,9 @@ def schemas() -> dict[str, tuple[str | None, dict[str, tuple[dict, Features]]]]:
                     "image_source": ["web"],
                     "capability": ["ocr,math"],
                 },
-                Features(question_id=TEXT, image=Image(), question=TEXT, answer=TEXT, image_source=TEXT, capability=TEXT),
+                Features(
+                    question_id=TEXT, image=Image(), question=TEXT, answer=TEXT, image_source=TEXT, capability=TEXT
+                ),
             )
         },
     )
@@ -164,7 +189,13 @@ def schemas() -> dict[str, tuple[str | None, dict[str, tuple[dict, Features]]]]:
         "vision",
         {
             "test": (
-                {"id": ["v1"], "image": [RED], "options": [str([f"o{k}" for k in range(10)])], "answer": ["J"], "subject": ["Art"]},
+                {
+                    "id": ["v1"],
+                    "image": [RED],
+                    "options": [str([f"o{k}" for k in range(10)])],
+                    "answer": ["J"],
+                    "subject": ["Art"],
+                },
                 Features(id=TEXT, image=Image(), options=TEXT, answer=TEXT, subject=TEXT),
             )
         },
@@ -183,7 +214,13 @@ def schemas() -> dict[str, tuple[str | None, dict[str, tuple[dict, Features]]]]:
                     "split": ["VAL"] * 2,
                 },
                 Features(
-                    index=NUMBER, question=TEXT, image=Image(), answer=TEXT, **dict.fromkeys("ABCDEFGHI", TEXT), **{"l2-category": TEXT}, split=TEXT
+                    index=NUMBER,
+                    question=TEXT,
+                    image=Image(),
+                    answer=TEXT,
+                    **dict.fromkeys("ABCDEFGHI", TEXT),
+                    **{"l2-category": TEXT},
+                    split=TEXT,
                 ),
             )
         },
@@ -218,7 +255,13 @@ def schemas() -> dict[str, tuple[str | None, dict[str, tuple[dict, Features]]]]:
                     "category": ["random", "popular"],
                 },
                 Features(
-                    id=TEXT, question_id=TEXT, question=TEXT, answer=TEXT, image_source=TEXT, image=Image(), category=ClassLabel(names=["random", "popular"])
+                    id=TEXT,
+                    question_id=TEXT,
+                    question=TEXT,
+                    answer=TEXT,
+                    image_source=TEXT,
+                    image=Image(),
+                    category=ClassLabel(names=["random", "popular"]),
                 ),
             )
         },

@@ -81,7 +81,10 @@ def test_referring_expressions_become_an_item_each(tmp_path):
     items, problems = load(tmp_path, "refcoco")
     assert len(items) == 6 and {item.group for item in items} == {"val", "testA", "testB"}
     assert [item.prompt for item in items[:2]] == ["Detect an object: left man.", "Detect an object: man in red."]
-    assert items[0].references["referring"] == pytest.approx([100, 100, 600, 600]) and items[0].truth == "[100, 100, 600, 600]"
+    assert (
+        items[0].references["referring"] == pytest.approx([100, 100, 600, 600])
+        and items[0].truth == "[100, 100, 600, 600]"
+    )
     assert len(problems) == 3 and "does not lie in a picture" in problems[0].reason  # the box that leaves its picture
 
 
@@ -106,7 +109,9 @@ def test_options_of_every_kind(tmp_path):
     mmt, problems = load(tmp_path, "mmt_bench")
     assert len(mmt) == 1 and "H. xH" in mmt[0].prompt and "none of the 3 options" in problems[0].reason
     science, _ = load(tmp_path, "scienceqa")
-    assert not science[0].prompt.startswith("Context") and science[1].prompt.startswith("Context: Ice is frozen water.\n")
+    assert not science[0].prompt.startswith("Context") and science[1].prompt.startswith(
+        "Context: Ice is frozen water.\n"
+    )
 
 
 def test_class_labels_are_groups_by_name(tmp_path):
@@ -173,7 +178,9 @@ def test_local_sets(name, monkeypatch, tmp_path):
     items, problems = load_benchmark(name, limit=4)
     assert len(items) == 4 and not problems
     for metric in get_benchmark(name).metrics:
-        perfect = load_metric(metric).measure([item.truth for item in items], [item.references[metric] for item in items])
+        perfect = load_metric(metric).measure(
+            [item.truth for item in items], [item.references[metric] for item in items]
+        )
         assert perfect.totals()[perfect.main] >= (0.99 if metric != "cider" else 0.5)
 
 
@@ -185,7 +192,13 @@ def item(name, *colours, size=(8, 8)):
 
 
 def test_blank_and_shuffled_pictures():
-    items = [item("a", "red"), item("b", "red"), item("c", "blue", "lime"), item("d", "blue"), item("e", "lime", "red")]
+    items = [
+        item("a", "red"),
+        item("b", "red"),
+        item("c", "blue", "lime"),
+        item("d", "blue"),
+        item("e", "lime", "red"),
+    ]
     given = Conditions(items)
     assert given.pictures(0, "true")[0].getpixel((0, 0)) == (255, 0, 0)
     assert given.pictures(2, "blank")[1].getpixel((0, 0)) == (128, 128, 128)

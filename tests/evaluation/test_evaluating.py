@@ -58,7 +58,11 @@ def test_a_batch_says_what_each_item_says_alone(composition, processor):
     alone = [answer_batch(model, processor, [one], 8)[0] for one in asked]
     assert len(set(alone)) > 4
     for size in (2, 4, 9):
-        together = [text for start in range(0, 9, size) for text in answer_batch(model, processor, asked[start : start + size], 8)]
+        together = [
+            text
+            for start in range(0, 9, size)
+            for text in answer_batch(model, processor, asked[start : start + size], 8)
+        ]
         assert together == alone
 
 
@@ -69,8 +73,15 @@ def test_likelihood_is_that_of_the_completion_alone(processor):
     for one, truth, found in zip(asked, truths, together, strict=True):
         start = prompt_text(processor, one.item)
         text = start + (" " if one.item.prefix else "") + truth
-        inputs = processor(images=[one.pictures] if one.pictures else None, text=[text], add_special_tokens=False, return_tensors="pt")
-        begun = processor(images=[one.pictures] if one.pictures else None, text=[start], add_special_tokens=False, return_tensors="pt")
+        inputs = processor(
+            images=[one.pictures] if one.pictures else None, text=[text], add_special_tokens=False, return_tensors="pt"
+        )
+        begun = processor(
+            images=[one.pictures] if one.pictures else None,
+            text=[start],
+            add_special_tokens=False,
+            return_tensors="pt",
+        )
         first = begun["input_ids"].shape[1]
         with torch.inference_mode():
             scores = torch.log_softmax(model(**inputs).logits[0], -1)
@@ -128,7 +139,13 @@ def test_another_evaluation_in_the_folder_is_refused(saved, tmp_path):
 def test_two_processes_give_the_numbers_of_one(saved, tmp_path):
     environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")}
     one = run_evaluation(arguments(saved, tmp_path / "one", conditions=["true", "shuffled"]))
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", "recipes/accelerate_configs/cpu.yaml"]
+    command = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--config_file",
+        "recipes/accelerate_configs/cpu.yaml",
+    ]
     command += ["recipes/evaluate.py", "--config", str(tmp_path / "e.yaml")]
     given = {**vars(arguments(saved, tmp_path / "two", conditions=["true", "shuffled"]))}
     (tmp_path / "e.yaml").write_text(json.dumps({key: value for key, value in given.items() if value is not None}))

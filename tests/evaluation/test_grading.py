@@ -54,7 +54,9 @@ def completions(count=4, text="The dog is big."):
 def test_what_the_judge_is_told():
     told, untold = (judge_messages(TEXTS[0], show)[-1]["content"] for show in (True, False))
     assert "A red cat." in told and "A red cat." not in untold
-    assert all("A cat" in text and "sits here." in text and all(d in text for d in DIMENSIONS) for text in (told, untold))
+    assert all(
+        "A cat" in text and "sits here." in text and all(d in text for d in DIMENSIONS) for text in (told, untold)
+    )
     assert "wrote nothing" in judge_messages(Written("c", "A", "", ""))[-1]["content"]
 
 
@@ -115,7 +117,9 @@ def test_report_of_the_judge(api):
         condition: [Completion(f"i{k}", "A", f"{k + gain} words.", {}, "truth") for k in range(4)]
         for condition, gain in (("true", 2), ("blank", 0))
     }
-    report = grade_with_judge(written, judge(api, price_in=1, price_out=1), seeds=(0, 1), fewest_items=4, resamples=200)
+    report = grade_with_judge(
+        written, judge(api, price_in=1, price_out=1), seeds=(0, 1), fewest_items=4, resamples=200
+    )
     plot = report["scores"]["true"]["plot"]
     assert plot["mean"] == pytest.approx(4.0) and plot["low"] < 4 < plot["high"] and plot["items"] == 4
     assert report["scores"]["blank"]["plot"]["mean"] == pytest.approx(2.0)

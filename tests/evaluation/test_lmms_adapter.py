@@ -82,7 +82,9 @@ def model(adapter, saved):
 
 
 def test_the_entry_point_names_the_class(adapter):
-    manifest = adapter.manifests()
+    from nanovlms_hf.evaluation.lmms_entry import manifests
+
+    manifest = manifests()
     assert manifest.model_id == "nanovlms" and manifest.simple_class_path is None
     module, name = manifest.chat_class_path.rsplit(".", 1)
     found = getattr(importlib.import_module(module), name)
@@ -90,7 +92,7 @@ def test_the_entry_point_names_the_class(adapter):
     setup = ConfigParser()
     setup.read(ROOT / "setup.cfg")
     points = setup["options.entry_points"]["lmms_eval.models"].strip().splitlines()
-    assert points == ["nanovlms = nanovlms_hf.evaluation.lmms_adapter:manifests"]
+    assert points == ["nanovlms = nanovlms_hf.evaluation.lmms_entry:manifests"]
 
 
 def test_answers_come_in_the_order_of_the_requests_whatever_the_batch(model):
@@ -115,21 +117,38 @@ def test_stop_texts_and_sampling(model):
     assert isinstance(model.generate_until(requests(do_sample=True, temperature=1.0, top_p=0.9))[0], str)
 
 
-def test_loglikelihood_adds_up_and_knows_greedy(model):
-    visual = lambda document: document["pictures"]  # noqa: E731
-    question = DOCUMENTS[0]["question"]
-    tail = ("toy", "test")
-    (greedy,) = model.generate_until([Request((question, messages, {"max_new_tokens": 1}, 0, *tail))])
-    raw = model.processor.batch_decode(
-        model.model.generate(
-            **model._encode([messages({"question": question, "pictures": [{}]})], [[picture(1)]]), max_new_tokens=1, do_sample=False
-        )[:, -1:]
-    )[0]
+def test_loglikelihood_is_that_of_the_continuation(model):
+    """Against the logits, summed by hand; a document with a picture, a function as the target, and bare text."""
+    question, tail = DOCUMENTS[0]["question"], ("toy", "test")
+
+    def visual(document):
+        return document["pictures"]
+
+    def by_hand(text, pictures, continuation):
+        blocks = [{"type": "image"} for _ in pictures] + [{"type": "text", "text": text}]
+        chat = model.processor.apply_chat_template(
+            [{"role": "user", "content": blocks}], add_generation_prompt=True, tokenize=False
+        )
+        encode = {"images": [pictures] if pictures else None, "add_special_tokens": False, "return_tensors": "pt"}
+        start = model.processor(text=[chat], **encode)["input_ids"].shape[1]
+        inputs = model.processor(text=[chat + continuation], **encode)
+        with torch.inference_mode():
+            scores = torch.log_softmax(model.model(**inputs).logits[0], -1)
+        ids = inputs["input_ids"][0]
+        greedy = all(int(scores[place - 1].argmax()) == int(ids[place]) for place in range(start, len(ids)))
+        return sum(float(scores[place - 1, ids[place]]) for place in range(start, len(ids))), greedy
+
     found = model.loglikelihood(
-        [Request((question, raw, visual, 0, *tail)), Request((question, lambda d: "zq", visual, 0, *tail)), Request(("", " red"))]
+        [
+            Request((question, " red dog", visual, 0, *tail)),
+            Request((question, lambda document: " blue", visual, 0, *tail)),
+            Request(("a", " cat")),
+        ]
     )
-    assert all(total < 0 for total, _ in found) and found[0][1] is True and found[1][1] is False
-    assert found[0][0] > found[1][0] and isinstance(greedy, str)
+    pictures = DOCUMENTS[0]["pictures"]
+    wanted = [by_hand(question, pictures, " red dog"), by_hand(question, pictures, " blue"), by_hand("a", [], " cat")]
+    for (total, greedy), (true, true_greedy) in zip(found, wanted, strict=True):
+        assert total == pytest.approx(true, rel=1e-4) and greedy == true_greedy and total < 0
 
 
 def test_what_is_refused(adapter, model, saved):
@@ -144,7 +163,9 @@ def test_what_is_refused(adapter, model, saved):
 
 def test_vlmevalkit_adapter(monkeypatch, saved, tmp_path):
     """Against a stand-in for its base class and its table of models."""
-    modules = {name: types.ModuleType(name) for name in ("vlmeval", "vlmeval.vlm", "vlmeval.vlm.base", "vlmeval.config")}
+    modules = {
+        name: types.ModuleType(name) for name in ("vlmeval", "vlmeval.vlm", "vlmeval.vlm.base", "vlmeval.config")
+    }
     modules["vlmeval.vlm.base"].BaseModel = type("BaseModel", (), {})
     modules["vlmeval.config"].supported_VLM = {}
     for name, module in modules.items():
@@ -152,7 +173,9 @@ def test_vlmevalkit_adapter(monkeypatch, saved, tmp_path):
     monkeypatch.delitem(sys.modules, "nanovlms_hf.evaluation.vlmevalkit_adapter", raising=False)
     adapter = importlib.import_module("nanovlms_hf.evaluation.vlmevalkit_adapter")
     script = tmp_path / "run.py"
-    script.write_text("import sys, vlmeval.config\nprint(sys.argv, sorted(vlmeval.config.supported_VLM))")
+    script.write_text(
+        "import sys\nfrom vlmeval.config import supported_VLM\nassert sys.argv[1:] == ['--data', 'MMStar'] and list(supported_VLM) == ['nanovlms']\n"
+    )
     monkeypatch.setattr(sys, "argv", list(sys.argv))
     adapter.main([saved, str(script), "--data", "MMStar"])
     model = modules["vlmeval.config"].supported_VLM["nanovlms"](max_new_tokens=4)

@@ -58,7 +58,11 @@ EXAMPLES = {
     ),
     "ocr": (["helo wrld", "ab"], ["hello world", "ab"], {"cer": 2 / 13, "wer": 2 / 3, "edit_distance": 1 / 11}),
     "bleu": (SAID, CAPTIONS, {"bleu": sacrebleu.corpus_bleu(SAID, list(zip(*CAPTIONS, strict=True))).score}),
-    "rouge": (["the cat is on the mat"], [["the cat sat on the mat"]], {"rouge1": 5 / 6, "rouge2": 0.6, "rougeL": 5 / 6}),
+    "rouge": (
+        ["the cat is on the mat"],
+        [["the cat sat on the mat"]],
+        {"rouge1": 5 / 6, "rouge2": 0.6, "rougeL": 5 / 6},
+    ),
     "cider": (SAID, CAPTIONS, {}),
     "self_bleu": (["a b c d e"] * 3, ["-"] * 3, {"self_bleu": 1.0}),
     "distinct": (["a b a b"], ["-"], {"distinct_1": 0.5, "distinct_2": 2 / 3}),
@@ -115,7 +119,9 @@ def test_nothing_to_score_is_an_error():
 
 
 def test_metrics_combine():
-    found = evaluate.combine([load_metric("bleu"), load_metric("rouge")]).compute(predictions=SAID, references=CAPTIONS)
+    found = evaluate.combine([load_metric("bleu"), load_metric("rouge")]).compute(
+        predictions=SAID, references=CAPTIONS
+    )
     assert {"bleu", "rougeL"} <= set(found)
 
 
@@ -177,8 +183,12 @@ def test_bootstrap_is_close_to_the_normal_interval_and_repeats():
     statistics = np.stack([values, np.ones(400)], 1)
     low, high = bootstrap(statistics, mean, 2000)["mean"]
     half = 1.96 * values.std() / 20
-    assert low == pytest.approx(values.mean() - half, abs=0.06) and high == pytest.approx(values.mean() + half, abs=0.06)
-    assert bootstrap(statistics, mean, 2000)["mean"] == (low, high) != bootstrap(statistics, mean, 2000, seed=1)["mean"]
+    assert low == pytest.approx(values.mean() - half, abs=0.06) and high == pytest.approx(
+        values.mean() + half, abs=0.06
+    )
+    assert (
+        bootstrap(statistics, mean, 2000)["mean"] == (low, high) != bootstrap(statistics, mean, 2000, seed=1)["mean"]
+    )
 
 
 def test_paired_bootstrap_sees_a_small_steady_gain_that_intervals_hide():

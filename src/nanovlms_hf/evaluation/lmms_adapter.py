@@ -1,6 +1,6 @@
 """The family in lmms-eval: `lmms-eval --model nanovlms --model_args pretrained=runs/demo --tasks docvqa_val`.
 
-lmms-eval finds this file through the entry point `lmms_eval.models` of this package. An adapter of its own is needed: the generic
+lmms-eval finds this file through the entry point of this package, `lmms_entry.py`. An adapter of its own is needed: the generic
 `huggingface` one compares a model type with configuration classes, never finds it, and falls back to `AutoModel`, which cannot
 generate. Interface read from lmms-eval 0.7.3 (`api/model.py`, `models/registry_v2.py`, `api/task.py`).
 
@@ -19,15 +19,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from .. import registration
 from ..data.pictures import open_picture
 
-CLASS_PATH = f"{__name__}.NanoVLMs"
 _PASSED_ON = ("do_sample", "temperature", "top_p", "top_k", "num_beams", "repetition_penalty", "length_penalty")
-
-
-def manifests():
-    """What the entry point gives lmms-eval: the model's name and class."""
-    from lmms_eval.models.registry_v2 import ModelManifest
-
-    return ModelManifest(model_id="nanovlms", chat_class_path=CLASS_PATH, aliases=("nanovlms_hf",))
 
 
 class NanoVLMs(lmms):
@@ -214,4 +206,4 @@ def _until(text: str, stops: str | Sequence[str] | None) -> str:
     return text.strip()
 
 
-__all__ = ["CLASS_PATH", "NanoVLMs", "manifests"]
+__all__ = ["NanoVLMs"]

@@ -61,7 +61,10 @@ def _stated(text: str, letters: str) -> str | None:
 def _is_article(text: str, match: re.Match) -> bool:
     """Whether the "A" of "the answer is A cat" is an article, or the "I" a pronoun; not so in "A or B"."""
     letter = match.group(match.lastindex)
-    return letter in "AI" and re.match(r"\s+(?!or\b|and\b|because\b|since\b|as\b|is\b)[a-z]", text[match.end() :]) is not None
+    return (
+        letter in "AI"
+        and re.match(r"\s+(?!or\b|and\b|because\b|since\b|as\b|is\b)[a-z]", text[match.end() :]) is not None
+    )
 
 
 def _leading(text: str, letters: str) -> str | None:
