@@ -152,7 +152,7 @@ def _add_grade(commands) -> None:
     command = commands.add_parser(
         "grade", help="let a judge grade the completions of a finished evaluation (NanoVLMs' protocol)"
     )
-    command.add_argument("run", help="output folder of recipes/evaluate.py")
+    command.add_argument("folder", help="output folder of recipes/evaluate.py")
     command.add_argument("--judge-seeds", type=int, default=3, help="how often each text is graded")
     command.add_argument(
         "--hide-truth", action="store_true", help="do not tell the judge what is true, as in the paper"

@@ -45,7 +45,7 @@ def endpoint_from(arguments, cache_dir: str | Path) -> ChatEndpoint:
 
 def grade_run(arguments) -> str:
     """Grades a finished evaluation with a judge and adds the report to its `metrics.json`."""
-    folder = Path(arguments.run)
+    folder = Path(arguments.folder)
     samples = [sample for sample in read_samples(folder) if sample.prefix]
     if not samples:
         raise ValueError(f"{folder} holds no completions; run a benchmark that gives a beginning, such as shortdesc.")
