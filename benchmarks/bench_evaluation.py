@@ -50,7 +50,8 @@ def main() -> None:
             ratios[kind].append(single[place] / many[place])
         print(
             f"round {number + 1}: batch {arguments.batch} {len(asked) / many[0]:.1f} items/s, batch 1 {len(asked) / single[0]:.1f} "
-            f"items/s, {ratios['wall'][-1]:.2f}x wall, {ratios['CPU'][-1]:.2f}x CPU, {different} of {len(asked)} texts differ"
+            f"items/s, {ratios['wall'][-1]:.2f}x wall, {ratios['CPU'][-1]:.2f}x CPU, {different} of {len(asked)} texts differ",
+            flush=True,
         )
     print(", ".join(f"median {statistics.median(found):.2f}x {kind}" for kind, found in ratios.items()))
 
