@@ -149,7 +149,7 @@ def scene_of(completion) -> Scene:
     return world_scene(0, "test", int(completion.id[1:]))
 
 
-def test_consistency_counts_what_is_added(reference):
+def test_consistency_counts_what_is_added():
     (one,) = completions(1, None)  # the true rest
     wrong = Completion(one.id, one.prefix, "There is a green train and three pink cows.", one.facts, one.truth)
     silent = Completion(one.id, one.prefix, "So much fun!", one.facts, one.truth)
@@ -157,7 +157,8 @@ def test_consistency_counts_what_is_added(reference):
     assert grade_consistency(wrong) == 0 == grade_consistency(silent)
     # the beginning alone earns nothing: what it tells is taken away
     assert grade_consistency(Completion(one.id, one.prefix, "", one.facts)) == 0
-    assert grade_consistency(Completion(one.id, one.truth, "So fun!", one.facts)) is None  # nothing was left to tell
+    told = Completion("x", "A cat", "sits.", {"captions": ["A cat."]})
+    assert grade_consistency(told) is None  # the beginning left nothing to tell
 
 
 def test_consistency_with_captions():
