@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: env demo vary-demo test test-slow conformance bench ablation presets style quality stats clean
+.PHONY: env demo vary-demo eval-demo test test-slow conformance bench bench-eval ablation presets style quality stats clean
 
 env: $(STAMP)
 
@@ -25,6 +25,11 @@ demo: $(STAMP)  ## train a tiny model from nothing and report what it says of pi
 vary-demo: $(STAMP)  ## pretrain a vision vocabulary, merge it, and compare with the same model without it
 	$(BIN)/nanovlms vary-demo --config recipes/vary-nano/demo.yaml
 
+eval-demo: $(STAMP)  ## every programmatic score of the demo's model, with intervals and blank and shuffled pictures
+	@test -f runs/demo/model.safetensors || { echo "runs/demo holds no model: run \`make demo\` first." >&2; exit 2; }
+	ACCELERATE_USE_CPU=true $(BIN)/accelerate launch --config_file recipes/accelerate_configs/cpu.yaml recipes/evaluate.py \
+		--config recipes/demo/evaluate.yaml
+
 test: $(STAMP)  ## the tests, under 10 minutes on two cores
 	$(BIN)/python -m pytest -m "not slow"
 
@@ -38,6 +43,9 @@ bench: $(STAMP)  ## time per training step against transformers' classes; drawin
 	$(BIN)/python benchmarks/bench_step.py --preset nanovlm-mini
 	$(BIN)/python benchmarks/bench_scenes.py
 	$(BIN)/python benchmarks/bench_vary_tiny.py
+
+bench-eval: $(STAMP)  ## items a second in batches of 32 against one by one, on the demo's model
+	$(BIN)/python benchmarks/bench_evaluation.py --model runs/demo
 
 ablation: $(STAMP)  ## the runs behind the tables of docs/log.md, about half an hour
 	$(BIN)/python benchmarks/ablation.py

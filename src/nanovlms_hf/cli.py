@@ -10,7 +10,19 @@ def main(argv: list[str] | None = None) -> int:
         prog="nanovlms", description="Tiny vision-language models with Hugging Face tools."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for add in (_add_presets, _add_describe, _add_sheet, _add_demo, _add_vary_demo, _add_pdfs, _add_serve):
+    for add in (
+        _add_presets,
+        _add_describe,
+        _add_sheet,
+        _add_demo,
+        _add_vary_demo,
+        _add_pdfs,
+        _add_serve,
+        _add_benchmarks,
+        _add_grade,
+        _add_compare,
+        _add_describe_dataset,
+    ):
         add(commands)
     arguments = parser.parse_args(argv)
     try:
@@ -173,6 +185,92 @@ def _run_serve(arguments) -> None:
     registration.register()  # the command of transformers runs in a process that would not know the family
     sys.argv = ["transformers", "serve", *arguments.arguments]
     transformers_main()
+
+
+def _add_benchmarks(commands) -> None:
+    command = commands.add_parser("benchmarks", help="the benchmarks that recipes/evaluate.py knows")
+    command.set_defaults(run=_run_benchmarks)
+
+
+def _run_benchmarks(_arguments) -> None:
+    from .evaluation.commands import benchmarks_table
+
+    print(benchmarks_table())
+
+
+def _add_grade(commands) -> None:
+    command = commands.add_parser(
+        "grade", help="let a judge grade the completions of a finished evaluation (NanoVLMs' protocol)"
+    )
+    command.add_argument("folder", help="output folder of recipes/evaluate.py")
+    command.add_argument("--judge-seeds", type=int, default=3, help="how often each text is graded")
+    command.add_argument(
+        "--hide-truth", action="store_true", help="do not tell the judge what is true, as in the paper"
+    )
+    command.add_argument("--fewest-items", type=int, default=100, help="refuse to grade fewer items")
+    _add_endpoint_flags(command)
+    command.set_defaults(run=_run_grade)
+
+
+def _add_endpoint_flags(command) -> None:
+    command.add_argument("--base-url", default=None, help="endpoint of OpenAI's form (or NANOVLMS_ENDPOINT_URL)")
+    command.add_argument("--model", default=None, help="name of the model there (or NANOVLMS_ENDPOINT_MODEL)")
+    command.add_argument("--temperature", type=float, default=0.0, help="temperature of the answers")
+    command.add_argument("--timeout", type=float, default=60.0, help="seconds to wait for an answer")
+    command.add_argument("--retries", type=int, default=5, help="further tries after a failure")
+    command.add_argument("--workers", type=int, default=4, help="requests in flight")
+    command.add_argument("--price-in", type=float, default=None, help="price of a million prompt tokens")
+    command.add_argument("--price-out", type=float, default=None, help="price of a million completion tokens")
+
+
+def _run_grade(arguments) -> None:
+    from .evaluation.commands import grade_run
+
+    print(grade_run(arguments))
+
+
+def _add_compare(commands) -> None:
+    command = commands.add_parser("compare", help="compare two finished evaluations, paired item by item")
+    command.add_argument("first", help="output folder of recipes/evaluate.py")
+    command.add_argument("second", help="another one, on the same items")
+    command.add_argument("--condition", default="true", choices=("true", "blank", "shuffled"), help="pictures given")
+    command.add_argument("--resamples", type=int, default=2000, help="resamples of the bootstrap")
+    command.add_argument("--json", default=None, help="file to write the numbers to, too")
+    command.set_defaults(run=_run_compare)
+
+
+def _run_compare(arguments) -> None:
+    from .evaluation.commands import compare_command
+
+    print(compare_command(arguments))
+
+
+def _add_describe_dataset(commands) -> None:
+    command = commands.add_parser(
+        "describe-dataset", help="rewrite a dataset's captions as ShortDesc and LongDesc through an endpoint"
+    )
+    command.add_argument("output_dir", help="folder to write; an interrupted run goes on there")
+    command.add_argument("--path", default=None, help="captioned dataset (default: COCO 2017 from the Hub)")
+    command.add_argument("--config-name", default=None, help="the dataset's own configuration")
+    command.add_argument("--data-files", default=None, help="its files, for path parquet, json, csv ...")
+    command.add_argument("--split", default="train", help="split to read")
+    command.add_argument("--revision", default=None, help="commit of a Hub dataset")
+    command.add_argument("--image", default="image", help="column with the picture")
+    command.add_argument("--captions", default="captions", help="column with a caption or a list of them")
+    command.add_argument("--id", default=None, help="column that names the row")
+    command.add_argument("--limit", type=int, default=None, help="read this many rows")
+    command.add_argument("--held-out", type=int, default=200, help="rows kept for grading")
+    command.add_argument("--words", default=None, help="file with easy words, one a line, instead of word frequencies")
+    command.add_argument("--seed", type=int, default=0, help="seed of the splits and of the writer")
+    command.add_argument("--push-to-hub", default=None, help="repository to push the result to")
+    _add_endpoint_flags(command)
+    command.set_defaults(run=_run_describe_dataset)
+
+
+def _run_describe_dataset(arguments) -> None:
+    from .evaluation.commands import describe_dataset_command
+
+    print(describe_dataset_command(arguments))
 
 
 if __name__ == "__main__":

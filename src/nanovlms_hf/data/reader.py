@@ -316,11 +316,11 @@ class _Sentence:
         if self.negated or not self.row:
             return
         if before in ("is", "wear") and self._after(position) != "kind":
-            self._describe(self._who(position), node.adjectives)
+            self._describe(self._subject_of_verb(position), node.adjectives)
         elif before == "comma" and position > 1 and self.nodes[position - 2].label == "thing":
             self._describe(self.nodes[position - 2].kinds, node.adjectives)
 
-    def _who(self, position: int) -> tuple[str, ...]:
+    def _subject_of_verb(self, position: int) -> tuple[str, ...]:
         """The subject of the verb in front: all things of the row, or its last one for a singular verb."""
         back = position - 1
         while back >= 0 and self.nodes[back].label in ("word", "there", "action", "and", "comma", "adjectives"):
@@ -340,7 +340,7 @@ class _Sentence:
             self.waiting.append((node.value, objects))
             self.row = []
             return after
-        subject = self._who(position)
+        subject = self._subject_of_verb(position)
         if before == "thing":
             subject = self.nodes[position - 1].kinds
         if self.nodes[position + 1].label == "pronoun":
