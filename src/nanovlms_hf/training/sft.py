@@ -19,6 +19,7 @@ from ..data.world import world_dataset, world_texts
 from ..presets import preset_config
 from .arguments import DataArguments, ModelArguments, StageArguments, parse, world_config
 from .building import build, check_names, describe_model
+from .measuring import describe_data
 from .run_files import checkpoint_to_resume, step_of, write_run_files
 from .trainer import NanoVLMsSFTTrainer, SupervisedCollator
 
@@ -64,7 +65,8 @@ def run(model_arguments: ModelArguments, data_arguments: DataArguments, argument
     first_step = step_of(checkpoint)  # read now: a newer checkpoint may replace this one
     started = time.time()
     trainer.train(resume_from_checkpoint=checkpoint)
-    return write_run_files(trainer, processor, time.time() - started, first_step)
+    data = describe_data(data_arguments, len(train), len(validation) if validation is not None else 0)
+    return write_run_files(trainer, processor, time.time() - started, first_step, data)
 
 
 def check_settings(arguments: StageArguments) -> None:

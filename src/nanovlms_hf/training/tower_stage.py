@@ -21,6 +21,7 @@ from ..data.world import world_scene
 from ..image_processing_nanovlms import NanoVLMsImageProcessor
 from ..presets import preset_config
 from .arguments import as_mapping, parse, world_config
+from .measuring import describe_world
 from .muon import muon_optimizer
 from .run_files import checkpoint_to_resume, run_summary, step_of, write_summary
 from .tower import DensePretrainingModel, dense_accuracy
@@ -164,7 +165,14 @@ def run(arguments: TowerArguments, training: TowerStageArguments) -> dict:
     trainer.train(resume_from_checkpoint=checkpoint)
     seconds = time.time() - started
     accuracy = trainer.evaluate()
-    summary = run_summary(trainer, seconds, first_step) | {
+    data = describe_world(
+        arguments.world_seed,
+        arguments.world,
+        crowd_share=arguments.crowd_share,
+        train_rows=arguments.train_rows,
+        validation_rows=arguments.validation_rows,
+    )
+    summary = run_summary(trainer, seconds, first_step, data) | {
         "accuracy": {task.name: round(accuracy[f"eval_{task.name}_accuracy"], 4) for task in DENSE_TASKS}
     }
     if trainer.is_world_process_zero():
