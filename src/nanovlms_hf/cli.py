@@ -3,6 +3,8 @@
 import argparse
 import sys
 
+from .cli_hub import HUB_COMMANDS
+
 
 def main(argv: list[str] | None = None) -> int:
     """Runs a subcommand; bad input is one sentence on stderr and exit code 2."""
@@ -10,7 +12,7 @@ def main(argv: list[str] | None = None) -> int:
         prog="nanovlms", description="Tiny vision-language models with Hugging Face tools."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for add in (_add_presets, _add_describe, _add_sheet, _add_demo, _add_serve):
+    for add in (_add_presets, _add_describe, _add_sheet, _add_demo, _add_serve, *HUB_COMMANDS):
         add(commands)
     arguments = parser.parse_args(argv)
     try:

@@ -7,10 +7,14 @@ backbone of transformers; the decoder is any causal language model of transforme
 This file imports torch-free transformers code only, so that it runs alone from a Hub repository.
 """
 
+import hashlib
+from pathlib import Path
+
 from huggingface_hub.errors import StrictDataclassError
 from transformers import CONFIG_MAPPING, AutoConfig
 from transformers import __version__ as transformers_version
 from transformers.configuration_utils import PreTrainedConfig
+from transformers.utils import cached_file
 
 # Tokens that stand before the patch grid in the output of a backbone, where the configuration does not say so itself.
 _PREFIX_TOKENS = {
@@ -38,7 +42,57 @@ def _side(value) -> int:
     return int(value)
 
 
-class NanoVLMsVisionConfig(PreTrainedConfig):
+class CarriesCodeMixin:
+    """Makes every saved folder run without this package: the classes by name, and the digests of the files that hold them.
+
+    transformers copies the files themselves, because of `_auto_class`. A folder or repository whose files are not those
+    that the configuration was saved with is refused before its modeling file runs. That finds what was changed, mixed up
+    or half copied; whoever can change this file too can change the check, so pin `revision` to a commit that you have read.
+    """
+
+    _auto_class = "AutoConfig"
+    # Auto class -> class of `modeling_nanovlms.py`; a model that is saved adds its own.
+    _auto_models: dict[str, str] = {}
+
+    def __init__(self, **kwargs):
+        kwargs.pop("auto_map", None)  # a loaded one may point at the repository it came from
+        super().__init__(**kwargs)
+        # TRL, too, loads a model named by its path through this table.
+        self.auto_map = {"AutoConfig": f"configuration_nanovlms.{type(self).__name__}"}
+        self.auto_map |= {auto: f"modeling_nanovlms.{name}" for auto, name in self._auto_models.items()}
+
+    def save_pretrained(self, save_directory, push_to_hub=False, **kwargs):
+        """As transformers' own; notes the digests of the files that are copied beside the configuration."""
+        self.code_sha256 = getattr(self, "code_sha256", {}) | _digests(Path(__file__).parent)
+        super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path, **kwargs):
+        """As transformers' own; raises ValueError if it runs from a repository whose files were changed."""
+        if __name__.startswith("transformers_modules."):
+            _check_code(cls, pretrained_model_name_or_path, kwargs)
+        return super().from_pretrained(pretrained_model_name_or_path, **kwargs)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = sorted(folder.glob("*_nanovlms.py"))
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def _check_code(config_class, source, options: dict) -> None:
+    wanted = config_class.get_config_dict(source, **options)[0].get("code_sha256") or {}
+    known = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "subfolder", "token")
+    options = {name: options[name] for name in known if options.get(name) is not None}
+    for name, digest in wanted.items():
+        path = cached_file(source, name, _raise_exceptions_for_missing_entries=False, **options)
+        if path is not None and hashlib.sha256(Path(path).read_bytes()).hexdigest() != digest:
+            raise ValueError(
+                f"{name} in {source} is not the file that config.json was saved with (its SHA-256 differs), so it was not run: "
+                "load an earlier revision, or read what was changed and save the model again with the files you want."
+            )
+
+
+class NanoVLMsVisionConfig(CarriesCodeMixin, PreTrainedConfig):
     """Configuration of the from-scratch encoder of NanoVLMs (arXiv 2502.07838, section 2.2.1).
 
     Args:
@@ -68,6 +122,7 @@ class NanoVLMsVisionConfig(PreTrainedConfig):
 
     model_type = "nanovlms_vision"
     base_config_key = "vision_config"
+    _auto_models = {"AutoModel": "NanoVLMsVisionModel"}
 
     def __init__(
         self,
@@ -150,7 +205,7 @@ class NanoVLMsVisionConfig(PreTrainedConfig):
         return (self.image_size // self.patch_size) ** 2
 
 
-class NanoVLMsConfig(PreTrainedConfig):
+class NanoVLMsConfig(CarriesCodeMixin, PreTrainedConfig):
     """Configuration of a nanovlms model: vision tower -> connector -> decoder.
 
     Args:
@@ -183,13 +238,13 @@ class NanoVLMsConfig(PreTrainedConfig):
 
     model_type = "nanovlms"
     sub_configs = {"vision_config": AutoConfig, "text_config": AutoConfig}
-    # TRL loads a model named by its path through this table when transformers itself does not know the class.
-    auto_map = {
-        "AutoConfig": "configuration_nanovlms.NanoVLMsConfig",
-        "AutoModel": "modeling_nanovlms.NanoVLMsModel",
-        "AutoModelForImageTextToText": "modeling_nanovlms.NanoVLMsForConditionalGeneration",
-        "AutoModelForVision2Seq": "modeling_nanovlms.NanoVLMsForConditionalGeneration",
-        "AutoModelForCausalLM": "modeling_nanovlms.NanoVLMsForConditionalGeneration",
+    # The name of the Auto class that a user calls is looked up as it stands: each that may be called has its line.
+    _auto_models = {
+        "AutoModel": "NanoVLMsModel",
+        "AutoModelForImageTextToText": "NanoVLMsForConditionalGeneration",
+        "AutoModelForMultimodalLM": "NanoVLMsForConditionalGeneration",
+        "AutoModelForVision2Seq": "NanoVLMsForConditionalGeneration",
+        "AutoModelForCausalLM": "NanoVLMsForConditionalGeneration",
     }
 
     def __init__(

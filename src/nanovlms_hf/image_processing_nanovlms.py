@@ -86,6 +86,8 @@ class NanoVLMsImageProcessor(PilBackend):
         ValueError: for something that is no picture, an empty or truncated one, or one with no pixels.
     """
 
+    _auto_class = "AutoImageProcessor"  # saved image processors carry this file
+
     resample = PILImageResampling.BICUBIC
     image_mean = IMAGENET_STANDARD_MEAN
     image_std = IMAGENET_STANDARD_STD
