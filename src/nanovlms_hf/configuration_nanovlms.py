@@ -13,8 +13,12 @@ from pathlib import Path
 from huggingface_hub.errors import StrictDataclassError
 from transformers import CONFIG_MAPPING, AutoConfig
 from transformers import __version__ as transformers_version
-from transformers.configuration_utils import PreTrainedConfig
 from transformers.utils import cached_file
+
+try:
+    from transformers.configuration_utils import PreTrainedConfig
+except ImportError:  # transformers 4.57
+    from transformers.configuration_utils import PretrainedConfig as PreTrainedConfig
 
 # Tokens that stand before the patch grid in the output of a backbone, where the configuration does not say so itself.
 _PREFIX_TOKENS = {
@@ -360,6 +364,8 @@ def _sub_config(value, default_type: str, key: str) -> PreTrainedConfig:
             f"{key} has model_type={model_type!r}, which transformers {transformers_version} does not know; correct the name, or "
             "install the version or package that brings it."
         )
+    if transformers_version.startswith("4."):
+        fields = _without_rope_parameters(fields)
     try:
         return AutoConfig.for_model(model_type, **fields)
     except StrictDataclassError as error:  # no ValueError: callers would show a traceback
@@ -367,6 +373,17 @@ def _sub_config(value, default_type: str, key: str) -> PreTrainedConfig:
             f"{key} makes no {model_type} configuration ({' '.join(str(error).split())}); change the fields that contradict "
             "each other, or take the whole configuration from one saved model."
         ) from error
+
+
+def _without_rope_parameters(fields: dict) -> dict:
+    """Rotary positions in the names of transformers 4, which would pass over `rope_parameters` and take its default."""
+    rope = dict(fields.get("rope_parameters") or {})
+    fields = {name: value for name, value in fields.items() if name != "rope_parameters"}
+    if "rope_theta" in rope:
+        fields["rope_theta"] = rope.pop("rope_theta")
+    if rope.get("rope_type", "default") != "default":
+        fields["rope_scaling"] = rope
+    return fields
 
 
 def _count_prefix_tokens(vision_config) -> int:

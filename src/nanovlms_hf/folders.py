@@ -7,6 +7,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from .card_facts import read_run
+from .model_card import model_card
 from .remote_code import check_code, code_files, complete
 
 # Reading one of these runs whatever its author put in; optimizer and generator states are of no use to anyone else.
@@ -34,11 +36,12 @@ class Folder:
     push: Callable | None = None
 
 
-def read_folder(folder: str | Path) -> Folder:
+def read_folder(folder: str | Path, *, checkpoint: bool = False) -> Folder:
     """Looks at a folder and takes what can be pushed.
 
     Args:
         folder (`str` or `Path`): what `save_pretrained`, `save_to_disk` or a finished stage wrote.
+        checkpoint (`bool`, defaults to `False`): take the model out of a checkpoint too; its optimizer states stay behind.
 
     Raises:
         ValueError: if the folder is none of these, is not whole, is a checkpoint to resume from, holds its weights as a pickle,
@@ -53,7 +56,7 @@ def read_folder(folder: str | Path) -> Folder:
 
         return dataset_folder(folder)
     states = [name for name in TRAINING_STATES if name in present]
-    if states:
+    if states and not checkpoint:
         raise ValueError(
             f"{folder} holds optimizer states ({', '.join(states)}): it is a checkpoint to resume training from, not a model to "
             "publish; push the stage's output folder above it."
@@ -83,6 +86,8 @@ def _model(folder: Path, present: set[str]) -> Folder:
     content = _collect(folder, "model" if whole else "vision tower")
     content.files |= complete(folder)
     content.left_out = [name for name in content.left_out if name not in content.files]
+    if "README.md" not in content.files and {"training.json", "metrics.json"} & present:
+        content.files["README.md"] = str(model_card(read_run(folder))).encode()
     return content
 
 
@@ -131,7 +136,7 @@ def _collect(folder: Path, kind: str) -> Folder:
                 content.files |= {f"{path.name}/{file.name}": str(file) for file in path.glob("*.jinja")}
             elif not path.name.startswith("."):
                 content.left_out.append(f"{path.name}/")
-        elif path.name.endswith(_TRAVELS) and not path.name.startswith("."):
+        elif path.name.endswith(_TRAVELS) and path.name not in TRAINING_STATES and not path.name.startswith("."):
             content.files[path.name] = str(path)
         elif not path.name.startswith("."):
             content.left_out.append(path.name)

@@ -16,7 +16,7 @@ from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi, get_token, sn
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
 from huggingface_hub.utils import validate_repo_id
 
-from .folders import Folder, read_folder
+from .folders import read_folder
 from .remote_code import check_code
 
 ATTEMPTS = 4
@@ -86,7 +86,10 @@ def push(
         if content.push is not None:
             info = content.push(repo_id, private, revision, message, token)
         else:
-            info = _commit(api, content, repo_id, revision, message or f"Upload {content.kind}")
+            message = message or f"Upload {content.kind}"
+            info = commit_files(
+                api, repo_id, content.files, repo_type=content.repo_type, revision=revision, message=message
+            )
     url = f"{info.commit_url}"
     return Pushed(repo_id, content.repo_type, info.oid, url, sorted(content.files), content.left_out)
 
@@ -118,20 +121,30 @@ def verify(source: str | Path, revision: str | None = None) -> list[str]:
     return [f"{name}: as in this version of nanovlms_hf" for name in present]
 
 
-def _commit(api: HfApi, content: Folder, repo_id: str, revision: str | None, message: str) -> CommitInfo:
+def commit_files(
+    api: HfApi,
+    repo_id: str,
+    files: dict[str, str | bytes],
+    *,
+    repo_type: str = "model",
+    revision: str | None = None,
+    message: str = "Upload",
+) -> CommitInfo:
     """One commit of all files, asked for again while the Hub is only overloaded.
 
     A commit whose answer was lost is not made twice: the client leaves out files that the repository already holds.
+
+    Args:
+        api (`HfApi`): client with the token.
+        repo_id (`str`): an existing repository.
+        files (`dict[str, str | bytes]`): name in the repository -> path or content.
+        repo_type, revision, message: as in `HfApi.create_commit`.
     """
     for attempt in range(1, ATTEMPTS + 1):
-        operations = [CommitOperationAdd(name, source) for name, source in sorted(content.files.items())]
+        operations = [CommitOperationAdd(name, source) for name, source in sorted(files.items())]
         try:
             return api.create_commit(
-                repo_id,
-                operations,
-                commit_message=message,
-                repo_type=content.repo_type,
-                revision=revision,
+                repo_id, operations, commit_message=message, repo_type=repo_type, revision=revision
             )
         except Exception as error:  # the HTTP library, and so its errors, differ between versions of huggingface_hub
             wait = _seconds_to_wait(error, attempt)
@@ -261,4 +274,4 @@ def _sentence(error: BaseException, repo_id: str) -> str | None:
     return None
 
 
-__all__ = ["Pushed", "check_repo_id", "hub_sentences", "push", "verify"]
+__all__ = ["Pushed", "check_repo_id", "commit_files", "hub_sentences", "push", "verify"]

@@ -10,7 +10,6 @@ import os
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
-from transformers.image_processing_backends import PilBackend
 from transformers.image_processing_utils import BatchFeature
 from transformers.image_utils import (
     IMAGENET_STANDARD_MEAN,
@@ -20,6 +19,11 @@ from transformers.image_utils import (
     load_image,
 )
 from transformers.utils import logging
+
+try:
+    from transformers.image_processing_backends import PilBackend
+except ImportError:  # transformers 4.57
+    from .transformers4_nanovlms import PilBackend
 
 logger = logging.get_logger(__name__)
 

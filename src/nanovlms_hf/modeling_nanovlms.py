@@ -9,7 +9,7 @@ Worth knowing:
 - A picture's features replace its placeholder tokens one for one; a mismatch raises, nothing is dropped.
 
 Method names and the shape of the outputs follow transformers' Llava so that every tool that knows one knows this.
-This file imports torch, transformers (and safetensors, which it rests on) and its sister file only, so that it runs alone
+This file imports torch, transformers (and safetensors, which it rests on) and its sister files only, so that it runs alone
 from a Hub repository.
 """
 
@@ -22,19 +22,34 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 from transformers import AutoModel
-from transformers import initialization as init
 from transformers.activations import ACT2FN
 from transformers.cache_utils import Cache
-from transformers.generation import GenerationMixin
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutputWithPast, BaseModelOutputWithPooling, ModelOutput
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, PreTrainedModel
 from transformers.processing_utils import Unpack
-from transformers.utils import TransformersKwargs, logging, torch_compilable_check
-from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
-from transformers.utils.output_capturing import capture_outputs
+from transformers.utils import TransformersKwargs, logging
+from transformers.utils.generic import can_return_tuple
 
 from .configuration_nanovlms import NanoVLMsConfig, NanoVLMsVisionConfig
+
+try:
+    from transformers import initialization as init
+    from transformers.generation import GenerationMixin
+    from transformers.utils import torch_compilable_check
+    from transformers.utils.generic import merge_with_config_defaults
+    from transformers.utils.output_capturing import capture_outputs
+
+    attention_function = ALL_ATTENTION_FUNCTIONS.get_interface
+except (ImportError, AttributeError):  # transformers 4.57
+    from .transformers4_nanovlms import (
+        GenerationMixin,
+        attention_function,
+        capture_outputs,
+        init,
+        merge_with_config_defaults,
+        torch_compilable_check,
+    )
 
 logger = logging.get_logger(__name__)
 
@@ -339,9 +354,7 @@ class NanoVLMsVisionAttention(nn.Module):
         query = self.q_norm(self.q_proj(hidden_states).view(shape)).transpose(1, 2)
         key = self.k_norm(self.k_proj(hidden_states).view(shape)).transpose(1, 2)
         value = self.v_proj(hidden_states).view(shape).transpose(1, 2)
-        attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
-            self.config._attn_implementation, eager_attention_forward
-        )
+        attend: Callable = attention_function(self.config._attn_implementation, eager_attention_forward)
         mixed, weights = attend(
             self,
             query,

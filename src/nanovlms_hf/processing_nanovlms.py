@@ -10,6 +10,9 @@ from pathlib import Path
 
 from transformers.processing_utils import MultiModalData, ProcessorMixin
 
+if not hasattr(ProcessorMixin, "replace_image_token"):  # transformers 4.57
+    from .transformers4_nanovlms import ProcessorMixin
+
 # Roles and the end of a turn are single special tokens, so that a tiny decoder spends nothing on markup. The end-of-turn
 # token is inside the generation block: it is supervised, and generation stops on it.
 CHAT_TEMPLATE = (

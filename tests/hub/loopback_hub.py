@@ -24,7 +24,11 @@ WRITE_TOKEN, READ_TOKEN = "hf_loopbackwritetoken", "hf_loopbackreadtoken"
 
 @dataclass
 class Fault:
-    """Misbehaviour for the next requests of a method whose path matches: a status (with headers), or "drop"."""
+    """Misbehaviour for the next requests of a method whose path matches.
+
+    `answer` is a status (with `headers`), "drop" (the connection closes after `after_bytes` of what is sent) or "cut" (the
+    answer ends half-way).
+    """
 
     method: str
     pattern: str
@@ -121,6 +125,7 @@ _WRITES = {
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: LoopbackHub
+    cut = False
 
     def log_message(self, *_):
         """Silence."""
@@ -161,6 +166,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.close()
             raise ConnectionAbortedError
+        if fault.answer == "cut":
+            self.cut = True
+            return
         self._body()
         self._answer(fault.answer, {"error": "told to fail"}, fault.headers)
         raise ConnectionAbortedError
@@ -218,6 +226,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.server.requests.append((self.command, urlsplit(self.path).path, status))
+        if self.cut:
+            self.wfile.write(payload[: len(payload) // 2])
+            self.wfile.flush()
+            raise ConnectionAbortedError
         if self.command != "HEAD":
             self.wfile.write(payload)
 

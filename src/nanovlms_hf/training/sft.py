@@ -66,7 +66,10 @@ def run(model_arguments: ModelArguments, data_arguments: DataArguments, argument
     started = time.time()
     trainer.train(resume_from_checkpoint=checkpoint)
     data = describe_data(data_arguments, len(train), len(validation) if validation is not None else 0)
-    return write_run_files(trainer, processor, time.time() - started, first_step, data)
+    summary = write_run_files(trainer, processor, time.time() - started, first_step, data)
+    if arguments.push_to_hub:
+        trainer.push_to_hub()
+    return summary
 
 
 def check_settings(arguments: StageArguments) -> None:

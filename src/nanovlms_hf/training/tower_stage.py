@@ -4,8 +4,11 @@
 next recipe loads through `vision_tower:`.
 """
 
+import os
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -23,6 +26,7 @@ from ..presets import preset_config
 from .arguments import as_mapping, parse, world_config
 from .measuring import describe_world
 from .muon import muon_optimizer
+from .pushing import PushMixin
 from .run_files import checkpoint_to_resume, run_summary, step_of, write_summary
 from .tower import DensePretrainingModel, dense_accuracy
 
@@ -108,8 +112,20 @@ class DenseCollator:
         return {"pixel_values": pixels, **labels}
 
 
-class TowerTrainer(Trainer):
-    """Trainer that saves the tower alone at the end and reports the accuracy of each task beside the loss."""
+class TowerTrainer(PushMixin, Trainer):
+    """Trainer that publishes the tower alone and reports the accuracy of each task beside the loss."""
+
+    def save_for_hub(self, folder: str) -> None:
+        """The tower, without the heads that it was trained with, and its image processor."""
+        if self.is_world_process_zero():
+            self.accelerator.unwrap_model(self.model).vision_tower.save_pretrained(folder)
+            self.data_collator.image_processor.save_pretrained(folder)
+
+    def checkpoint_for_hub(self, checkpoint: str) -> dict[str, str | bytes]:
+        """The tower as it is now: a checkpoint holds it with the heads."""
+        with TemporaryDirectory() as folder:
+            self.save_for_hub(folder)
+            return {name: Path(folder, name).read_bytes() for name in os.listdir(folder)}
 
     def create_optimizer(self, model=None):
         """Muon with AdamW where `muon_learning_rate` is set, else the usual optimizer."""
@@ -176,9 +192,10 @@ def run(arguments: TowerArguments, training: TowerStageArguments) -> dict:
         "accuracy": {task.name: round(accuracy[f"eval_{task.name}_accuracy"], 4) for task in DENSE_TASKS}
     }
     if trainer.is_world_process_zero():
-        model.vision_tower.save_pretrained(training.output_dir)
-        image_processor.save_pretrained(training.output_dir)
+        trainer.save_for_hub(training.output_dir)
         write_summary(trainer, summary)
+    if training.push_to_hub:
+        trainer.push_to_hub()
     return summary
 
 

@@ -14,6 +14,7 @@ from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from .building import COMPONENTS, component_of
 from .muon import muon_optimizer
+from .pushing import PushMixin
 
 
 @dataclass
@@ -75,7 +76,7 @@ def check_supervised(batch: dict[str, torch.Tensor], tokenizer, image_token: str
     )
 
 
-class NanoVLMsSFTTrainer(SFTTrainer):
+class NanoVLMsSFTTrainer(PushMixin, SFTTrainer):
     """SFTTrainer with Muon (`args.muon_learning_rate`) or a learning rate for each component."""
 
     def create_optimizer(self, model=None):
