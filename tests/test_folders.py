@@ -11,7 +11,9 @@ from nanovlms_hf import NanoVLMsProcessor, hub
 from nanovlms_hf.cli import main
 from nanovlms_hf.folders import read_folder
 
-CODE = {f"{name}_nanovlms.py" for name in ("configuration", "modeling", "processing", "image_processing")}
+CODE = {
+    f"{name}_nanovlms.py" for name in ("configuration", "modeling", "processing", "image_processing", "transformers4")
+}
 
 
 @pytest.fixture

@@ -9,7 +9,9 @@ from small_models import build_inputs, build_model, build_tokenizer, picture
 
 from nanovlms_hf import NanoVLMsImageProcessor, NanoVLMsProcessor
 
-CODE = {f"{name}_nanovlms.py" for name in ("configuration", "modeling", "processing", "image_processing")}
+CODE = {
+    f"{name}_nanovlms.py" for name in ("configuration", "modeling", "processing", "image_processing", "transformers4")
+}
 
 
 def build_processor() -> NanoVLMsProcessor:

@@ -124,7 +124,7 @@ def write_run_files(
         `dict`: what stands in `training.json`.
     """
     summary = run_summary(trainer, seconds, first_step, data)
-    trainer.save_model(trainer.args.output_dir)
+    trainer.save_model(trainer.args.output_dir, _internal_call=True)  # pushing, if asked for, comes when all is there
     if trainer.is_world_process_zero():
         processor.save_pretrained(trainer.args.output_dir)
         write_summary(trainer, summary)
