@@ -187,7 +187,7 @@ def test_what_a_card_tells(run):
     ):
         assert words in text
     assert "accelerate launch --num_processes 1 " in text and "`nanovlms demo --config some.yaml`" in text
-    assert "![Loss of only](loss_curve_only.png)" in text
+    assert "![loss curve only](loss_curve_only.png)" in text
     with Image.open(run / "loss_curve_only.png") as curve:
         assert curve.width > 300
     card = ModelCard.load(run / "README.md")
@@ -250,6 +250,9 @@ def test_the_command_and_its_refusals(run, tmp_path, capsys):
     output = tmp_path / "cards" / "tiny.md"
     assert main(["card", str(run), "--output", str(output), "--name", "my-model"]) == 0
     assert output.read_text().count("# my-model") == 1 and str(output) in capsys.readouterr().out
+    assert (
+        "(tiny_loss_curve_only.png)" in output.read_text() and (output.parent / "tiny_loss_curve_only.png").is_file()
+    )
     assert main(["card", str(tmp_path)]) == 2
     assert "holds no model (config.json)" in capsys.readouterr().err
     (tmp_path / "config.json").write_text("{}")
@@ -271,3 +274,5 @@ def test_the_demo_s_card_is_rewritten_and_each_number_derived(tmp_path):
 def test_published_cards_are_valid(path):
     card = check_card(ModelCard.load(path))
     assert card.data.eval_results and card.data.license
+    for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", card.text):
+        assert (path.parent / picture).is_file()

@@ -104,6 +104,7 @@ def evaluate_run(config: DemoConfig, stages: Path, seconds: float) -> dict:
     from .data.scenes import HELD_OUT_STYLES, WorldConfig
     from .evaluation.fact_scores import evaluate_facts
     from .evaluation.report import write_report
+    from .model_card import write_card
     from .training.measuring import code_revision, command_line
 
     torch.set_num_threads(1)
@@ -138,6 +139,7 @@ def evaluate_run(config: DemoConfig, stages: Path, seconds: float) -> dict:
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1))
+    write_card(folder)
     write_report(folder / "report.html", title="nanovlms demo", metrics=metrics, samples=samples, stages=histories)
     shown = {name: value for name, value in metrics.items() if not isinstance(value, (dict, list))}
     print(json.dumps(shown, indent=1))

@@ -25,19 +25,24 @@ def write_card(folder: str | Path, output: str | Path | None = None, *, name: st
 
     Args:
         folder (`str` or `Path`): folder of the stage or demo.
-        output (`str` or `Path`, *optional*): file to write; `README.md` in the folder when not given. Loss curves of the
-            run's stages are copied beside the folder's own card, and only there.
+        output (`str` or `Path`, *optional*): file to write; `README.md` in the folder when not given. The loss curves of the
+            run's stages are copied beside it.
         name (`str`, *optional*): the model's name; the folder's when not given.
 
     Raises:
         ValueError: if the folder holds no finished run, or the card's metadata are not valid.
     """
     folder = Path(folder)
+    run = read_run(folder, name)
+    text, curves = str(model_card(run)), dict(_curves(run))
     path = Path(output) if output else folder / "README.md"
-    if output is None:
-        _copy_curves(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
-    model_card(read_run(folder, name)).save(path)
+    for shown, picture in curves.items():
+        beside = shown if output is None else f"{path.stem}_{shown}"
+        if path.parent / beside != picture:
+            shutil.copyfile(picture, path.parent / beside)
+        text = text.replace(f"]({shown})", f"]({beside})")
+    ModelCard(text).save(path)
     return path
 
 
@@ -256,7 +261,7 @@ def _training(run: RunFacts) -> str:
     versions = [stage["versions"] for stage in run.stages if stage.get("versions")]
     if versions:
         notes.append("Made with " + ", ".join(f"{name} {version}" for name, version in versions[-1].items()) + ".")
-    curves = [f"![Loss of {stage['name']}]({name})" for stage, name in _curves(run.folder, run.stages)]
+    curves = [f"![{Path(name).stem.replace('_', ' ')}]({name})" for name, _ in _curves(run)]
     return "\n\n".join([f"## Training\n\n{_table(['stage', *told], rows)}", *notes, *curves])
 
 
@@ -267,17 +272,13 @@ def _cell(stage: dict, tell) -> str:
         return ""
 
 
-def _curves(folder: Path, stages: list[dict]) -> list[tuple[dict, str]]:
-    """Stages and the names that their loss curves have beside the card."""
-    if (folder / "loss_curve.png").is_file() and len(stages) == 1:
-        return [(stages[0], "loss_curve.png")]
-    present = [(stage, folder / "stages" / stage["name"] / "loss_curve.png") for stage in stages]
-    return [(stage, f"loss_curve_{stage['name']}.png") for stage, path in present if path.is_file()]
-
-
-def _copy_curves(folder: Path) -> None:
-    for path in sorted(folder.glob("stages/*/loss_curve.png")):
-        shutil.copyfile(path, folder / f"loss_curve_{path.parent.name}.png")
+def _curves(run: RunFacts) -> list[tuple[str, Path]]:
+    """What a loss curve is called beside the card, and where it lies."""
+    own = run.folder / "loss_curve.png"
+    if own.is_file() and len(run.stages) == 1:
+        return [("loss_curve.png", own)]
+    pictures = [(stage["name"], run.folder / "stages" / stage["name"] / "loss_curve.png") for stage in run.stages]
+    return [(f"loss_curve_{name}.png", path) for name, path in pictures if path.is_file()]
 
 
 def _scores(run: RunFacts) -> str:

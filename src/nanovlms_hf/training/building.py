@@ -66,7 +66,7 @@ def load_part(part: PreTrainedModel, source: str) -> int:
     Raises:
         ValueError: unless every weight of the part is in the saved model, in the same shape.
     """
-    saved, info = AutoModel.from_pretrained(source, output_loading_info=True, dtype=part.dtype)
+    saved, info = AutoModel.from_pretrained(source, output_loading_info=True, dtype=part.dtype, use_safetensors=True)
     # A tower may be saved with a pooling head, or a decoder with one for words: names that only the file has are fine.
     absent = sorted(info["missing_keys"])
     theirs, ours = saved.state_dict(), part.state_dict()
@@ -91,7 +91,7 @@ def load_part(part: PreTrainedModel, source: str) -> int:
 def _load_head(model: NanoVLMsForConditionalGeneration, source: str) -> None:
     """The head of a saved decoder, where it is not tied to the embeddings; raises ValueError if it does not fit."""
     saved, info = AutoModelForCausalLM.from_pretrained(
-        source, output_loading_info=True, dtype=model.lm_head.weight.dtype
+        source, output_loading_info=True, dtype=model.lm_head.weight.dtype, use_safetensors=True
     )
     head = saved.get_output_embeddings()
     if head.weight.shape != model.lm_head.weight.shape or head.bias is not None or info["missing_keys"]:
