@@ -90,8 +90,7 @@ def push(
             info = commit_files(
                 api, repo_id, content.files, repo_type=content.repo_type, revision=revision, message=message
             )
-    url = f"{info.commit_url}"
-    return Pushed(repo_id, content.repo_type, info.oid, url, sorted(content.files), content.left_out)
+    return Pushed(repo_id, content.repo_type, info.oid, str(info.commit_url), sorted(content.files), content.left_out)
 
 
 def verify(source: str | Path, revision: str | None = None) -> list[str]:
@@ -175,9 +174,16 @@ def _broke_off(error: BaseException) -> bool:
     ) or any(isinstance(cause, ConnectionError) for cause in _causes(error))
 
 
+def _lacks_xet(error: BaseException) -> bool:
+    """Whether the client, which has hf_xet installed, asked a Hub for Xet storage that has none."""
+    return any("xet-write-token" in f"{cause}" and "404" in f"{cause}" for cause in _causes(error))
+
+
 def _seconds_to_wait(error: BaseException, attempt: int) -> float | None:
     """How long to wait before the same commit is asked for again; None where that would be no use."""
     status = _status(error)
+    if _lacks_xet(error):
+        return None
     if status is None:
         return 2.0**attempt if _broke_off(error) else None
     if status not in _TRANSIENT:
@@ -254,10 +260,10 @@ def _sentence(error: BaseException, repo_id: str) -> str | None:
         ),
         429: lambda: f"the Hub asks to slow down, again and again ({said}); {_AGAIN}, in some minutes.",
     }
-    if any("xet" in f"{cause}".lower() for cause in _causes(error)):
+    if _lacks_xet(error):
         return (
-            f"{repo_id} could not be sent through Xet storage ({said}); on a Hub without it set HF_HUB_DISABLE_XET=1 before "
-            f"Python starts; {_AGAIN}."
+            f"this Hub has no Xet storage, through which {repo_id} was to be sent; set HF_HUB_DISABLE_XET=1 before Python starts, and "
+            "push again: nothing was committed."
         )
     if "exceeds" in said or "too large" in said.lower():
         return told[413]()

@@ -1,10 +1,14 @@
 """A Hub that misbehaves and accounts that may not: the push goes on or says one sentence, and the repository is whole."""
 
+import os
+import subprocess
+import sys
 import time
 from itertools import count
 
 import pytest
 import torch
+from hub_process import SRC, hub_environment
 from loopback_hub import READ_TOKEN, WRITE_TOKEN
 from safetensors.torch import load_file
 from test_push_and_pull import do_push, files_of, save
@@ -196,3 +200,15 @@ def test_a_repository_or_revision_that_is_not_there(hub, elsewhere, folder):
     for name, revision in (("tester/nowhere", None), ("tester/there", "v9")):
         with pytest.raises(ValueError, match=f"the Hub has no {name}, or not this revision of it"):
             elsewhere(load_missing, name, revision)
+
+
+def test_a_hub_without_xet_storage(hub, folder, tmp_path):
+    environment = hub_environment(hub.url, tmp_path / "home") | {"HF_HUB_DISABLE_XET": "0", "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-m", "nanovlms_hf.cli", "push", folder, "tester/noxet"]
+    done = subprocess.run(command, env=environment | {"PYTHONPATH": str(SRC)}, capture_output=True, text=True)
+    said = [line for line in done.stderr.splitlines() if line.startswith("nanovlms push: ")]
+    assert done.returncode == 2 and len(said) == 1
+    assert said[0].startswith(
+        "nanovlms push: this Hub has no Xet storage, through which tester/noxet was to be sent; set HF_HUB_"
+    )
+    assert WRITE_TOKEN not in done.stderr + done.stdout and commits(hub, "tester/noxet") == 1

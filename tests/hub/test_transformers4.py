@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 import torch
-from conftest import hub_environment
+from hub_process import hub_environment
 from small_models import COMPOSITIONS, build_model, build_tokenizer, picture, text_fields
 from test_push_and_pull import do_push
 
