@@ -5,9 +5,6 @@ from pathlib import Path
 from loopback_hub import WRITE_TOKEN
 
 SRC = Path(__file__).parents[2] / "src"
-sys.path.append(
-    str(Path(__file__).parents[1] / "training")
-)  # small_stages, here and in the processes that are started
 
 
 def hub_environment(url: str, home: Path, token: str | None = WRITE_TOKEN) -> dict[str, str]:
