@@ -25,6 +25,8 @@ class PushMixin:
     each save.
     """
 
+    _in_turn: HfApi | None = None  # one client, whose background jobs run one after the other
+
     def create_model_card(self, *args, **kwargs) -> None:
         """Writes the card from what the run measured, as soon as it has been measured (`training.json`)."""
         folder = Path(self.args.output_dir)
@@ -86,7 +88,10 @@ class PushMixin:
             name: source if isinstance(source, bytes) else Path(source).read_bytes()
             for name, source in self.checkpoint_for_hub(checkpoint_folder).items()
         }
-        job = HfApi().run_as_future(self._push_files, files, f"Training in progress, step {self.state.global_step}")
+        if self._in_turn is None:
+            self._in_turn = HfApi()
+        message = f"Training in progress, step {self.state.global_step}"
+        job = self._in_turn.run_as_future(self._push_files, files, message)
         job.add_done_callback(_warn_of_failure)
         if waiting:
             self.push_in_progress.jobs.append(job)
