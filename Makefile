@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: env demo vary-demo eval-demo test test-slow conformance bench bench-eval ablation presets style quality stats clean
+.PHONY: env demo vary-demo eval-demo test test-slow conformance bench bench-eval ablation presets transformers4 style quality stats clean
 
 env: $(STAMP)
 
@@ -50,6 +50,14 @@ bench-eval: $(STAMP)  ## items a second in batches of 32 against one by one, on 
 ablation: $(STAMP)  ## the runs behind the tables of docs/log.md, about half an hour
 	$(BIN)/python benchmarks/ablation.py
 
+transformers4: $(STAMP) .venv4/.installed  ## a pushed repository on transformers 4.57, in an environment of its own
+	NANOVLMS_PYTHON4=$(CURDIR)/.venv4/bin/python $(BIN)/python -m pytest -n 0 tests/hub/test_transformers4.py
+
+.venv4/.installed: constraints-transformers4.txt
+	$(PYTHON) -m venv .venv4
+	.venv4/bin/python -m pip install --quiet --requirement constraints-transformers4.txt
+	touch $@
+
 presets: $(STAMP)
 	$(BIN)/nanovlms presets
 
@@ -63,4 +71,4 @@ stats:  ## lines a source file, longest first
 	@git ls-files 'src/*.py' 'recipes/*.py' | xargs wc -l | sort -rn | head -40
 
 clean:
-	rm -rf $(VENV) .cache .pytest_cache .ruff_cache build
+	rm -rf $(VENV) .venv4 .cache .pytest_cache .ruff_cache build

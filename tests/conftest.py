@@ -1,7 +1,10 @@
 """Fixtures that the tests share; what they are built from is in `small_models.py`."""
 
 import os
+import sys
+from pathlib import Path
 
+sys.path.append(str(Path(__file__).parent / "training"))  # small_stages
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 

@@ -95,6 +95,31 @@ def build_model(composition: str = "patches", seed: int = 0, **fields) -> NanoVL
     return model
 
 
+def vocabulary_fields(**fields) -> dict:
+    """The smallest vocabulary: 32x32 pixels, an 8x8 grid, two convolutions, four tokens of 24 channels."""
+    backbone = vision_fields(image_size=32, patch_size=4, stem="conv", stem_channels=[16], use_cls_token=False)
+    small = {"backbone_config": backbone, "downsample_channels": [16, 24]}
+    return {"model_type": "nanovlms_vocabulary"} | small | fields
+
+
+def two_towers(**fields) -> NanoVLMsConfig:
+    """The smallest model with a vision vocabulary beside its tower."""
+    base = {"vision_config": vision_fields(stem="linear"), "text_config": text_fields(tie_word_embeddings=False)}
+    return NanoVLMsConfig(**base | {"connector": "linear", "vocabulary_config": vocabulary_fields()} | fields)
+
+
+def build_two_towers(config: NanoVLMsConfig, seed: int = 0) -> NanoVLMsForConditionalGeneration:
+    """A model of any configuration whose outputs for different inputs differ clearly, as with `build_model`."""
+    torch.manual_seed(seed)
+    model = NanoVLMsForConditionalGeneration(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(4.0)
+    model.generation_config.eos_token_id, model.generation_config.pad_token_id = None, 0
+    return model
+
+
 def build_inputs(model, pictures=(1, 1), words=6, seed=0) -> dict:
     """Rows of equal length with the given numbers of pictures, placeholders first; short rows get more words."""
     generator = torch.Generator().manual_seed(seed)

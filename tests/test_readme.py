@@ -46,7 +46,8 @@ def test_shell_line_names_what_exists(line):
     if command[0] == "make":
         assert re.search(rf"^{command[1]}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     elif command[0] == "nanovlms":
-        assert f'add_parser("{command[1]}"' in re.sub(r"\s*\n\s*", "", (ROOT / "src/nanovlms_hf/cli.py").read_text())
+        sources = "".join((ROOT / "src/nanovlms_hf" / name).read_text() for name in ("cli.py", "cli_hub.py"))
+        assert f'add_parser("{command[1]}"' in re.sub(r"\s*\n\s*", "", sources)
     else:
         assert command[:2] == ["accelerate", "launch"], line
 

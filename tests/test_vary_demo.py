@@ -84,5 +84,7 @@ def test_the_last_step_measures_both_models_and_the_blank_picture(tmp_path):
     assert metrics["parameters"] > metrics["parameters_without_vocabulary"]
     assert set(metrics["stage_seconds"]) == {"read", "merged", "without"}
     assert (tmp_path / "model.safetensors").is_file() and (tmp_path / "chat_template.jinja").is_file()
+    card = (tmp_path / "README.md").read_text()
+    assert "| vision vocabulary |" in card and "the right picture, without the vision vocabulary" in card
     report = (tmp_path / "report.html").read_text()
     assert report.count("data:image/") >= 4 and "http://" not in report.replace("http://www.w3.org", "")

@@ -3,6 +3,8 @@
 import argparse
 import sys
 
+from .cli_hub import HUB_COMMANDS
+
 
 def main(argv: list[str] | None = None) -> int:
     """Runs a subcommand; bad input is one sentence on stderr and exit code 2."""
@@ -22,6 +24,7 @@ def main(argv: list[str] | None = None) -> int:
         _add_grade,
         _add_compare,
         _add_describe_dataset,
+        *HUB_COMMANDS,
     ):
         add(commands)
     arguments = parser.parse_args(argv)

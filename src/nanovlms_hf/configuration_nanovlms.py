@@ -10,10 +10,18 @@ backbone of transformers; the decoder is any causal language model of transforme
 This file imports torch-free transformers code only, so that it runs alone from a Hub repository.
 """
 
+import hashlib
+from pathlib import Path
+
 from huggingface_hub.errors import StrictDataclassError
 from transformers import CONFIG_MAPPING, AutoConfig
 from transformers import __version__ as transformers_version
-from transformers.configuration_utils import PreTrainedConfig
+from transformers.utils import cached_file
+
+try:
+    from transformers.configuration_utils import PreTrainedConfig
+except ImportError:  # transformers 4.57
+    from transformers.configuration_utils import PretrainedConfig as PreTrainedConfig
 
 # Tokens that stand before the patch grid in the output of a backbone, where the configuration does not say so itself.
 _PREFIX_TOKENS = {
@@ -42,7 +50,57 @@ def _side(value) -> int:
     return int(value)
 
 
-class NanoVLMsVisionConfig(PreTrainedConfig):
+class CarriesCodeMixin:
+    """Makes every saved folder run without this package: the classes by name, and the digests of the files that hold them.
+
+    transformers copies the files themselves, because of `_auto_class`. A folder or repository whose files are not those
+    that the configuration was saved with is refused before its modeling file runs. That finds what was changed, mixed up
+    or half copied; whoever can change this file too can change the check, so pin `revision` to a commit that you have read.
+    """
+
+    _auto_class = "AutoConfig"
+    # Auto class -> class of `modeling_nanovlms.py`; a model that is saved adds its own.
+    _auto_models: dict[str, str] = {}
+
+    def __init__(self, **kwargs):
+        kwargs.pop("auto_map", None)  # a loaded one may point at the repository it came from
+        super().__init__(**kwargs)
+        # TRL, too, loads a model named by its path through this table.
+        self.auto_map = {"AutoConfig": f"configuration_nanovlms.{type(self).__name__}"}
+        self.auto_map |= {auto: f"modeling_nanovlms.{name}" for auto, name in self._auto_models.items()}
+
+    def save_pretrained(self, save_directory, push_to_hub=False, **kwargs):
+        """As transformers' own; notes the digests of the files that are copied beside the configuration."""
+        self.code_sha256 = getattr(self, "code_sha256", {}) | _digests(Path(__file__).parent)
+        super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path, **kwargs):
+        """As transformers' own; raises ValueError if it runs from a repository whose files were changed."""
+        if __name__.startswith("transformers_modules."):
+            _check_code(cls, pretrained_model_name_or_path, kwargs)
+        return super().from_pretrained(pretrained_model_name_or_path, **kwargs)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = sorted(folder.glob("*_nanovlms.py"))
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def _check_code(config_class, source, options: dict) -> None:
+    wanted = config_class.get_config_dict(source, **options)[0].get("code_sha256") or {}
+    known = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "subfolder", "token")
+    options = {name: options[name] for name in known if options.get(name) is not None}
+    for name, digest in wanted.items():
+        path = cached_file(source, name, _raise_exceptions_for_missing_entries=False, **options)
+        if path is not None and hashlib.sha256(Path(path).read_bytes()).hexdigest() != digest:
+            raise ValueError(
+                f"{name} in {source} is not the file that config.json was saved with (its SHA-256 differs), so it was not run: "
+                "load an earlier revision, or read what was changed and save the model again with the files you want."
+            )
+
+
+class NanoVLMsVisionConfig(CarriesCodeMixin, PreTrainedConfig):
     """Configuration of the from-scratch encoder of NanoVLMs (arXiv 2502.07838, section 2.2.1).
 
     Args:
@@ -72,6 +130,7 @@ class NanoVLMsVisionConfig(PreTrainedConfig):
 
     model_type = "nanovlms_vision"
     base_config_key = "vision_config"
+    _auto_models = {"AutoModel": "NanoVLMsVisionModel"}
 
     def __init__(
         self,
@@ -154,7 +213,7 @@ class NanoVLMsVisionConfig(PreTrainedConfig):
         return (self.image_size // self.patch_size) ** 2
 
 
-class NanoVLMsVocabularyConfig(PreTrainedConfig):
+class NanoVLMsVocabularyConfig(CarriesCodeMixin, PreTrainedConfig):
     """Configuration of a vision vocabulary: a high-resolution backbone, then stride-2 convolutions (Vary-toy, section 3.1).
 
     The defaults are the paper's: SAM-base's encoder at 1024 px with its neck, a 64x64 grid of 256 channels, shrunk by two
@@ -178,10 +237,7 @@ class NanoVLMsVocabularyConfig(PreTrainedConfig):
     model_type = "nanovlms_vocabulary"
     base_config_key = "vocabulary_config"
     sub_configs = {"backbone_config": AutoConfig}
-    auto_map = {
-        "AutoConfig": "configuration_nanovlms.NanoVLMsVocabularyConfig",
-        "AutoModel": "modeling_nanovlms.NanoVLMsVisionVocabulary",
-    }
+    _auto_models = {"AutoModel": "NanoVLMsVisionVocabulary"}
     # What the transformer blocks ask of a configuration beside the arguments.
     qk_norm = True
     hidden_act = "gelu"
@@ -253,7 +309,7 @@ class NanoVLMsVocabularyConfig(PreTrainedConfig):
         return self.backbone_config.num_channels
 
 
-class NanoVLMsConfig(PreTrainedConfig):
+class NanoVLMsConfig(CarriesCodeMixin, PreTrainedConfig):
     """Configuration of a nanovlms model: vision tower -> connector -> decoder, and a vision vocabulary beside the tower if wanted.
 
     Args:
@@ -294,13 +350,13 @@ class NanoVLMsConfig(PreTrainedConfig):
 
     model_type = "nanovlms"
     sub_configs = {"vision_config": AutoConfig, "text_config": AutoConfig, "vocabulary_config": AutoConfig}
-    # TRL loads a model named by its path through this table when transformers itself does not know the class.
-    auto_map = {
-        "AutoConfig": "configuration_nanovlms.NanoVLMsConfig",
-        "AutoModel": "modeling_nanovlms.NanoVLMsModel",
-        "AutoModelForImageTextToText": "modeling_nanovlms.NanoVLMsForConditionalGeneration",
-        "AutoModelForVision2Seq": "modeling_nanovlms.NanoVLMsForConditionalGeneration",
-        "AutoModelForCausalLM": "modeling_nanovlms.NanoVLMsForConditionalGeneration",
+    # The name of the Auto class that a user calls is looked up as it stands: each that may be called has its line.
+    _auto_models = {
+        "AutoModel": "NanoVLMsModel",
+        "AutoModelForImageTextToText": "NanoVLMsForConditionalGeneration",
+        "AutoModelForMultimodalLM": "NanoVLMsForConditionalGeneration",
+        "AutoModelForVision2Seq": "NanoVLMsForConditionalGeneration",
+        "AutoModelForCausalLM": "NanoVLMsForConditionalGeneration",
     }
 
     def __init__(
@@ -479,6 +535,8 @@ def _sub_config(value, default_type: str, key: str) -> PreTrainedConfig:
             f"{key} has model_type={model_type!r}, which transformers {transformers_version} does not know; correct the name, or "
             "install the version or package that brings it."
         )
+    if transformers_version.startswith("4."):
+        fields = _without_rope_parameters(fields)
     try:
         return AutoConfig.for_model(model_type, **fields)
     except StrictDataclassError as error:  # no ValueError: callers would show a traceback
@@ -486,6 +544,17 @@ def _sub_config(value, default_type: str, key: str) -> PreTrainedConfig:
             f"{key} makes no {model_type} configuration ({' '.join(str(error).split())}); change the fields that contradict "
             "each other, or take the whole configuration from one saved model."
         ) from error
+
+
+def _without_rope_parameters(fields: dict) -> dict:
+    """Rotary positions in the names of transformers 4, which would pass over `rope_parameters` and take its default."""
+    rope = dict(fields.get("rope_parameters") or {})
+    fields = {name: value for name, value in fields.items() if name != "rope_parameters"}
+    if "rope_theta" in rope:
+        fields["rope_theta"] = rope.pop("rope_theta")
+    if rope.get("rope_type", "default") != "default":
+        fields["rope_scaling"] = rope
+    return fields
 
 
 _OWN_TOWERS = {tower.model_type: tower for tower in (NanoVLMsVisionConfig, NanoVLMsVocabularyConfig)}

@@ -104,6 +104,8 @@ def evaluate_run(config: DemoConfig, stages: Path, seconds: float) -> dict:
     from .data.scenes import HELD_OUT_STYLES, WorldConfig
     from .evaluation.fact_scores import evaluate_facts
     from .evaluation.report import write_report
+    from .model_card import write_card
+    from .training.measuring import code_revision, command_line
 
     torch.set_num_threads(1)
     last = stages / config.stages[-1]["name"]
@@ -126,12 +128,18 @@ def evaluate_run(config: DemoConfig, stages: Path, seconds: float) -> dict:
         unseen, _ = evaluate_facts(
             model, processor, config.style_pictures, world=WorldConfig(styles=HELD_OUT_STYLES), controls=False
         )
-        metrics |= {f"{name}_unseen_style": unseen[name] for name in ("facts_precision", "facts_recall", "facts_f1")}
+        for name in ("facts_precision", "facts_recall", "facts_f1"):
+            metrics[f"{name}_unseen_style"] = unseen[name]
+            metrics[f"{name}_unseen_style_interval"] = unseen[f"{name}_interval"]
+        metrics["style_pictures"] = config.style_pictures
+    metrics["command"] = command_line()
+    metrics["code"] = code_revision()
     metrics["stages"] = [{key: value for key, value in row.items() if key != "loss_history"} for row in histories]
     folder = Path(config.output_dir)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1))
+    write_card(folder)
     write_report(folder / "report.html", title="nanovlms demo", metrics=metrics, samples=samples, stages=histories)
     shown = {name: value for name, value in metrics.items() if not isinstance(value, (dict, list))}
     print(json.dumps(shown, indent=1))

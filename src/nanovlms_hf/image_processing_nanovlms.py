@@ -11,7 +11,6 @@ import os
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
-from transformers.image_processing_backends import PilBackend
 from transformers.image_processing_utils import BatchFeature
 from transformers.image_utils import (
     IMAGENET_STANDARD_MEAN,
@@ -23,6 +22,11 @@ from transformers.image_utils import (
 )
 from transformers.processing_utils import ImagesKwargs
 from transformers.utils import logging
+
+try:
+    from transformers.image_processing_backends import PilBackend
+except ImportError:  # transformers 4.57
+    from .transformers4_nanovlms import PilBackend
 
 logger = logging.get_logger(__name__)
 
@@ -102,6 +106,8 @@ class NanoVLMsImageProcessor(PilBackend):
     Raises:
         ValueError: for something that is no picture, an empty or truncated one, or one with no pixels.
     """
+
+    _auto_class = "AutoImageProcessor"  # saved image processors carry this file
 
     resample = PILImageResampling.BICUBIC
     image_mean = IMAGENET_STANDARD_MEAN

@@ -11,7 +11,7 @@ Worth knowing:
   the only tower, as in its pretraining, or stand beside a general one; then a picture comes in two views.
 
 Method names and the shape of the outputs follow transformers' Llava so that every tool that knows one knows this.
-This file imports torch, transformers (and safetensors, which it rests on) and its sister file only, so that it runs alone
+This file imports torch, transformers (and safetensors, which it rests on) and its sister files only, so that it runs alone
 from a Hub repository.
 """
 
@@ -24,19 +24,33 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 from transformers import AutoModel
-from transformers import initialization as init
 from transformers.activations import ACT2FN
 from transformers.cache_utils import Cache
-from transformers.generation import GenerationMixin
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutputWithPast, BaseModelOutputWithPooling, ModelOutput
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, PreTrainedModel
+from transformers.modeling_utils import PreTrainedModel
 from transformers.processing_utils import Unpack
-from transformers.utils import TransformersKwargs, logging, torch_compilable_check
-from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
-from transformers.utils.output_capturing import capture_outputs
+from transformers.utils import TransformersKwargs, logging
+from transformers.utils.generic import can_return_tuple
 
 from .configuration_nanovlms import NanoVLMsConfig, NanoVLMsVisionConfig, NanoVLMsVocabularyConfig, tower_width
+
+try:
+    from transformers import initialization as init
+    from transformers.generation import GenerationMixin
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+    from transformers.utils import torch_compilable_check
+    from transformers.utils.generic import merge_with_config_defaults
+    from transformers.utils.output_capturing import capture_outputs
+except ImportError:  # transformers 4.57
+    from .transformers4_nanovlms import (
+        ALL_ATTENTION_FUNCTIONS,
+        GenerationMixin,
+        capture_outputs,
+        init,
+        merge_with_config_defaults,
+        torch_compilable_check,
+    )
 
 logger = logging.get_logger(__name__)
 
@@ -57,7 +71,9 @@ class WeightsUnreadableError(ValueError):
 
 
 class StrictLoadingMixin:
-    """Makes `from_pretrained` raise where transformers would warn and go on with random weights."""
+    """Makes `from_pretrained` raise where transformers would warn and go on with random weights, and read safetensors alone."""
+
+    _auto_class = "AutoModel"  # saved models carry this file
 
     @classmethod
     def from_pretrained(
@@ -82,9 +98,14 @@ class StrictLoadingMixin:
         Raises:
             WeightsDoNotFitError: (a `ValueError` and a `RuntimeError`) if weights are missing, have another shape or are
                 not used; the sentence names how many and which.
-            WeightsNotFoundError: (an `OSError`) if a folder holds no configuration or no weights.
+            WeightsNotFoundError: (an `OSError`) if a folder or repository holds no configuration or no safetensors weights; a
+                pickle is never read, because reading one can run any code.
             WeightsUnreadableError: (a `ValueError`) if a file of weights is cut off or damaged.
         """
+        if kwargs.get("use_safetensors") is False:
+            raise WeightsNotFoundError(f"use_safetensors=False asks for a pickle; {_NO_PICKLE}.")
+        if not kwargs.get("gguf_file"):
+            kwargs["use_safetensors"] = True
         folder = Path(pretrained_model_name_or_path or "") / kwargs.get("subfolder", "")
         if pretrained_model_name_or_path and folder.is_dir():
             _check_folder(folder, kwargs)
@@ -100,6 +121,11 @@ class StrictLoadingMixin:
             )
         except SafetensorError as error:
             raise WeightsUnreadableError(_unreadable_sentence(folder, error)) from error
+        except OSError as error:
+            if "use_safetensors" not in str(error):
+                raise
+            said = f"{pretrained_model_name_or_path} holds no weights that are read (model.safetensors); {_NO_PICKLE}."
+            raise WeightsNotFoundError(said) from error
         if output_loading_info:
             return model, info
         if not left_to_the_caller:
@@ -114,6 +140,12 @@ class StrictLoadingMixin:
         return model
 
 
+_NO_PICKLE = (
+    "a pickle such as pytorch_model.bin can run any code when it is read, so none ever is: load it where you trust it and save "
+    "it again with `save_pretrained`, which writes safetensors"
+)
+
+
 def _check_folder(folder: Path, options: dict) -> None:
     """Raises WeightsNotFoundError where transformers would take a default configuration of billions of parameters."""
     if options.get("gguf_file"):
@@ -121,10 +153,12 @@ def _check_folder(folder: Path, options: dict) -> None:
     cure = "name the folder that `save_pretrained` or a finished stage wrote"
     if options.get("config") is None and not (folder / "config.json").is_file():
         raise WeightsNotFoundError(f"{folder} holds no configuration (config.json); {cure}.")
-    if not any(any(folder.glob(pattern)) for pattern in ("*.safetensors", "*.bin", "*.index*.json")):
-        raise WeightsNotFoundError(
-            f"{folder} holds no weights: there is no file named model.safetensors, or pytorch_model.bin; {cure}."
-        )
+    if any(any(folder.glob(pattern)) for pattern in ("*.safetensors", "*.safetensors.index*.json")):
+        return
+    pickles = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in folder.glob(pattern))
+    if pickles:
+        raise WeightsNotFoundError(f"{folder} holds weights as {pickles[0]} only; {_NO_PICKLE}.")
+    raise WeightsNotFoundError(f"{folder} holds no weights: there is no file named model.safetensors; {cure}.")
 
 
 def _unreadable_sentence(folder: Path, error: Exception) -> str:
@@ -321,6 +355,7 @@ class NanoVLMsVisionAttention(nn.Module):
         query = self.q_norm(self.q_proj(hidden_states).view(shape)).transpose(1, 2)
         key = self.k_norm(self.k_proj(hidden_states).view(shape)).transpose(1, 2)
         value = self.v_proj(hidden_states).view(shape).transpose(1, 2)
+        # transformers looks for this very call in the source before it lets the implementation be changed.
         attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
             self.config._attn_implementation, eager_attention_forward
         )
@@ -914,6 +949,7 @@ def _keep_positions(hidden_states: torch.Tensor, logits_to_keep: int | torch.Ten
 class NanoVLMsForConditionalGeneration(NanoVLMsPreTrainedModel, GenerationMixin):
     """Vision tower, connector, decoder and a language-modelling head: the model that answers about pictures."""
 
+    _auto_class = "AutoModelForImageTextToText"
     _tied_weights_keys = {"lm_head.weight": "model.language_model.embed_tokens.weight"}
     _tp_plan = {"lm_head": "colwise_gather_output"}
 

@@ -2,10 +2,16 @@
 
 transformers' `ProcessorMixin` does the work (placeholder expansion, chat template, checks after truncation); this class
 says how many placeholder tokens a picture takes and counts pictures against placeholders before anything is encoded.
-This file imports transformers only, so that it runs alone from a Hub repository.
+This file imports transformers and the standard library only, so that it runs alone from a Hub repository.
 """
 
+import json
+from pathlib import Path
+
 from transformers.processing_utils import MultiModalData, ProcessorMixin
+
+if not hasattr(ProcessorMixin, "replace_image_token"):  # transformers 4.57
+    from .transformers4_nanovlms import ProcessorMixin
 
 # Roles and the end of a turn are single special tokens, so that a tiny decoder spends nothing on markup. The end-of-turn
 # token is inside the generation block: it is supervised, and generation stops on it.
@@ -45,6 +51,8 @@ class NanoVLMsProcessor(ProcessorMixin):
             number.
     """
 
+    _auto_class = "AutoProcessor"  # saved processors carry this file
+
     def __init__(
         self,
         image_processor=None,
@@ -64,6 +72,17 @@ class NanoVLMsProcessor(ProcessorMixin):
                 "model's embeddings."
             )
         super().__init__(image_processor, tokenizer, chat_template=chat_template or CHAT_TEMPLATE)
+
+    def save_pretrained(self, save_directory, push_to_hub=False, **kwargs):
+        """As transformers' own; the tokenizer is written in words that transformers 4 reads too."""
+        if push_to_hub:  # what is uploaded is what `push_to_hub` saves through this method
+            raise ValueError("save_pretrained(push_to_hub=True) is not supported; call push_to_hub(repo_id) instead.")
+        files = super().save_pretrained(save_directory, **kwargs)
+        path = Path(save_directory) / "tokenizer_config.json"
+        if path.is_file():
+            fields = readable_by_transformers_4(json.loads(path.read_text(encoding="utf-8")))
+            path.write_text(json.dumps(fields, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        return files
 
     def replace_image_token(self, image_inputs: dict, image_idx: int, **kwargs) -> str:
         """The placeholder text of one picture, `image_seq_length` tokens long."""
@@ -98,6 +117,21 @@ class NanoVLMsProcessor(ProcessorMixin):
         )
 
 
+def readable_by_transformers_4(fields: dict) -> dict:
+    """A `tokenizer_config.json` of transformers 5 in the names of transformers 4, which both versions read.
+
+    Args:
+        fields (`dict`): its content; it is not changed.
+    """
+    fields = dict(fields)
+    if fields.get("tokenizer_class") == "TokenizersBackend":
+        fields["tokenizer_class"] = "PreTrainedTokenizerFast"
+        fields.pop("backend", None)
+    if isinstance(fields.get("extra_special_tokens"), list):
+        fields["additional_special_tokens"] = fields.pop("extra_special_tokens")
+    return fields
+
+
 def _pictures_of_each_text(images, texts: int) -> list[int] | int:
     """Pictures a text where the caller grouped them (a list of lists), else their total."""
     if images is None:
@@ -113,4 +147,4 @@ def _pictures_of_each_text(images, texts: int) -> list[int] | int:
     )
 
 
-__all__ = ["CHAT_TEMPLATE", "NanoVLMsProcessor"]
+__all__ = ["CHAT_TEMPLATE", "NanoVLMsProcessor", "readable_by_transformers_4"]

@@ -74,6 +74,8 @@ def evaluate_vary_run(config: VaryDemoConfig, stages: Path, seconds: float) -> d
 
     from .evaluation.reading import evaluate_reading
     from .evaluation.report_reading import write_reading_report
+    from .model_card import write_card
+    from .training.measuring import code_revision, command_line
     from .vocabulary import read_summary
 
     torch.set_num_threads(1)
@@ -104,10 +106,13 @@ def evaluate_vary_run(config: VaryDemoConfig, stages: Path, seconds: float) -> d
         **{f"{name}_without_vocabulary": value for name, value in scored["control"].items()},
         "stage_seconds": {history["name"]: history["train_seconds"] for history in histories},
         "vocabulary_scores": read_summary(stages / config.vocabulary).get("scores", {}),
+        "command": command_line(),
+        "code": code_revision(),
         "stages": [{key: value for key, value in row.items() if key != "loss_history"} for row in histories],
     }
     folder = Path(config.output_dir)
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1))
+    write_card(folder)
     write_reading_report(
         folder / "report.html",
         title="nanovlms vary-demo",

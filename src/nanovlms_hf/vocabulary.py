@@ -38,7 +38,7 @@ def pretrain(
     arguments: StageArguments,
 ) -> dict:
     """Trains a vision vocabulary, reads out held-out rows and writes the artifact to `arguments.output_dir`."""
-    finish = partial(_finish, data=data_arguments, reading=reading, preset=model_arguments.preset)
+    finish = partial(_finish, arguments=data_arguments, reading=reading, preset=model_arguments.preset)
     return train(model_arguments, data_arguments, reading, arguments, finish)
 
 
@@ -47,23 +47,24 @@ def _finish(
     processor,
     seconds: float,
     first_step: int,
+    data: dict,
     *,
-    data: DataArguments,
+    arguments: DataArguments,
     reading: ReadingArguments,
     preset: str,
 ) -> dict:
-    summary = run_summary(trainer, seconds, first_step)
+    summary = run_summary(trainer, seconds, first_step, data)
     if not trainer.is_world_process_zero():
         return summary
     model = without_marks(trainer.accelerator.unwrap_model(trainer.model))
     folder = Path(trainer.args.output_dir)
     model.save_pretrained(folder / READER)
     processor.save_pretrained(folder / READER)
-    summary |= {"preset": preset, "mixture": data.mixture, "scores": {}}
+    summary |= {"preset": preset, "mixture": arguments.mixture, "scores": {}}
     if reading.test_rows:  # what was trained is safe by now, whatever the reading out may meet
         size = model.config.vision_config.image_size
         scores, _ = evaluate_reading(
-            model, processor, data.mixture, reading.test_rows, seed=data.world_seed, image_size=size
+            model, processor, arguments.mixture, reading.test_rows, seed=arguments.world_seed, image_size=size
         )
         summary["scores"] = scores
     write_summary(trainer, summary)
@@ -121,8 +122,9 @@ def vocabulary_card(vocabulary: NanoVLMsVisionVocabulary, summary: dict[str, Any
     tokens = (config.image_size // config.patch_size) ** 2
     lines = [
         "---",
+        "license: apache-2.0",
         "library_name: transformers",
-        "tags: [nanovlms, vision-vocabulary, ocr, object-detection]",
+        "tags: [nanovlms, custom_code, vision-vocabulary, ocr, object-detection]",
         "pipeline_tag: image-feature-extraction",
         "---",
         "# Vision vocabulary",

@@ -29,7 +29,11 @@ def test_a_saved_model_gives_the_same_bits(composition, tmp_path):
     inputs = build_inputs(model, (1, 2))
     model.save_pretrained(tmp_path)
     files = {path.name for path in tmp_path.iterdir()}
-    assert files == {"config.json", "generation_config.json", "model.safetensors"}
+    assert {name for name in files if not name.endswith(".py")} == {
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+    }
     again = NanoVLMsForConditionalGeneration.from_pretrained(tmp_path)
     assert torch.equal(again(**inputs).logits, model(**inputs).logits)
     assert again.state_dict().keys() == model.state_dict().keys()
@@ -134,11 +138,35 @@ def test_a_folder_without_weights(tmp_path):
     with pytest.raises(OSError) as caught:
         NanoVLMsForConditionalGeneration.from_pretrained(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path} holds no weights: there is no file named model.safetensors, or pytorch_model.bin; name the folder that "
-        "`save_pretrained` or a finished stage wrote."
+        f"{tmp_path} holds no weights: there is no file named model.safetensors; name the folder that `save_pretrained` or a "
+        "finished stage wrote."
     )
     with pytest.raises(OSError):
         NanoVLMsForConditionalGeneration.from_pretrained(tmp_path / "nothing")
+
+
+class Bomb:
+    """Unpickled, it would end the tests."""
+
+    def __reduce__(self):
+        return pytest.fail, ("a pickle was read",)
+
+
+@pytest.mark.parametrize("loader", [NanoVLMsForConditionalGeneration, AutoModelForImageTextToText])
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt"])
+def test_a_pickle_is_never_read(saved, loader, name):
+    folder = pathlib.Path(saved)
+    (folder / "model.safetensors").unlink()
+    torch.save(Bomb(), folder / name)
+    with pytest.raises(WeightsNotFoundError) as caught:
+        loader.from_pretrained(saved)
+    said = str(caught.value)
+    assert said.startswith(
+        f"{saved} holds weights as {name} only; a pickle such as pytorch_model.bin can run any code"
+    )
+    assert said.endswith("save it again with `save_pretrained`, which writes safetensors.") and "\n" not in said
+    with pytest.raises(WeightsNotFoundError, match="use_safetensors=False asks for a pickle"):
+        loader.from_pretrained(saved, use_safetensors=False)
 
 
 def test_a_folder_without_a_configuration(saved):
@@ -185,7 +213,7 @@ def test_a_configuration_that_cannot_be_built(tmp_path, loader, fields, said):
 
 def test_loading_says_nothing_and_asks_nothing(saved, monkeypatch, caplog):
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("loading asked whether to trust remote code"))
-    assert "auto_map" not in json.loads((pathlib.Path(saved) / "config.json").read_text())
+    assert "auto_map" in json.loads((pathlib.Path(saved) / "config.json").read_text())
     logging.enable_propagation()
     try:
         with warnings.catch_warnings():

@@ -1,11 +1,8 @@
 """First-class citizenship: every door of transformers and TRL that takes a name or a folder opens on our classes."""
 
-import json
 import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -23,7 +20,6 @@ from transformers import (
 )
 from transformers.models.auto import modeling_auto
 
-import nanovlms_hf
 from nanovlms_hf import (
     AutoModelForVision2Seq,
     NanoVLMsConfig,
@@ -120,14 +116,7 @@ def test_trl_loads_our_class_from_a_path(saved):
     assert torch.equal(model(**inputs).logits, expected)
 
 
-def test_a_single_file_runs_from_a_hub_folder(saved, tmp_path):
-    """A folder with our files in it loads with `trust_remote_code` where this package is not imported."""
-    source = Path(nanovlms_hf.__file__).parent
-    for name in ("configuration", "modeling", "processing", "image_processing"):
-        shutil.copy(source / f"{name}_nanovlms.py", saved)
-    path = Path(saved) / "config.json"
-    config = json.loads(path.read_text()) | {"auto_map": NanoVLMsConfig.auto_map}
-    path.write_text(json.dumps(config))
+def test_a_saved_folder_runs_where_this_package_is_not_imported(saved, tmp_path):
     code = (
         "import sys, torch; from transformers import AutoModelForImageTextToText as A; "
         f"m = A.from_pretrained({saved!r}, trust_remote_code=True); "

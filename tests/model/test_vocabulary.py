@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from small_models import IMAGE, picture, text_fields, vision_fields
+from small_models import IMAGE, picture, two_towers, vision_fields, vocabulary_fields
+from small_models import build_two_towers as build
 from torch import nn
 from transformers import AutoConfig, AutoModel, SamVisionConfig
 
 from nanovlms_hf import (
-    NanoVLMsConfig,
     NanoVLMsForConditionalGeneration,
     NanoVLMsImageProcessor,
     NanoVLMsVisionVocabulary,
@@ -27,29 +27,6 @@ SAM = {
     "global_attn_indexes": [1],
     "mlp_dim": 32,
 }
-
-
-def vocabulary_fields(**fields) -> dict:
-    """The smallest vocabulary: 32x32 pixels, an 8x8 grid, two convolutions, four tokens of 24 channels."""
-    backbone = vision_fields(image_size=32, patch_size=4, stem="conv", stem_channels=[16], use_cls_token=False)
-    small = {"backbone_config": backbone, "downsample_channels": [16, 24]}
-    return {"model_type": "nanovlms_vocabulary"} | small | fields
-
-
-def two_towers(**fields) -> NanoVLMsConfig:
-    base = {"vision_config": vision_fields(stem="linear"), "text_config": text_fields(tie_word_embeddings=False)}
-    return NanoVLMsConfig(**base | {"connector": "linear", "vocabulary_config": vocabulary_fields()} | fields)
-
-
-def build(config, seed: int = 0):
-    torch.manual_seed(seed)
-    model = NanoVLMsForConditionalGeneration(config).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.ndim > 1:
-                parameter.mul_(4.0)
-    model.generation_config.eos_token_id, model.generation_config.pad_token_id = None, 0
-    return model
 
 
 def views(pictures: int = 1, seed: int = 0) -> dict:

@@ -14,6 +14,7 @@ from ..data.facts import corpus_scores
 from ..data.scenes import DEFAULT_WORLD, Scene, WorldConfig
 from ..data.world import world_scene
 from .describing import describe_pictures, picture_side
+from .fact_intervals import fact_intervals
 
 CONDITIONS = ("", "_blank", "_shuffled")
 
@@ -51,7 +52,8 @@ def evaluate_facts(
 
     Returns:
         `tuple[dict, list[Sample]]`: `facts_precision`, `facts_recall`, `facts_f1`, the same with `_blank` and `_shuffled`,
-        and `by_type` with precision, recall and F1 of each type of fact; then the samples.
+        each with its 95 % bootstrap interval under `..._interval`, and `by_type` with precision, recall and F1 of each type
+        of fact; then the samples.
 
     Raises:
         ValueError: if fewer than two pictures are asked for: nothing could be shuffled.
@@ -76,10 +78,12 @@ def evaluate_facts(
         )
         for sample, text in zip(samples, words, strict=True):
             sample.said[condition] = text
-        scores = corpus_scores([(text, sample.scene) for sample, text in zip(samples, words, strict=True)])
+        pairs = [(text, sample.scene) for sample, text in zip(samples, words, strict=True)]
+        scores, intervals = corpus_scores(pairs), fact_intervals(pairs)
         overall = scores.pop("all")
         for name in ("precision", "recall", "f1"):
             metrics[f"facts_{name}{condition}"] = round(overall[name], 4)
+            metrics[f"facts_{name}{condition}_interval"] = intervals[name]
         metrics[f"by_type{condition}"] = scores
     return metrics, samples
 

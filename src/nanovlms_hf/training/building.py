@@ -69,7 +69,7 @@ def load_part(part: PreTrainedModel, source: str, component: str | None = None) 
     Raises:
         ValueError: unless every weight of the part is in the saved model, in the same shape.
     """
-    saved, info = AutoModel.from_pretrained(source, output_loading_info=True, dtype=part.dtype)
+    saved, info = AutoModel.from_pretrained(source, output_loading_info=True, dtype=part.dtype, use_safetensors=True)
     if isinstance(saved, NanoVLMsModel) and component is not None:
         saved, info = _component(saved, component, source), {"missing_keys": _missing_in(info, component)}
     elif isinstance(getattr(saved, "vision_model", None), type(part)):  # a whole CLIP or SigLIP
@@ -115,7 +115,9 @@ def _load_head(model: NanoVLMsForConditionalGeneration, source: str) -> None:
     """The head of a saved decoder, where it is not tied to the embeddings; raises ValueError if it does not fit."""
     whole = AutoConfig.from_pretrained(source).model_type == NanoVLMsConfig.model_type
     kind = NanoVLMsForConditionalGeneration if whole else AutoModelForCausalLM
-    saved, info = kind.from_pretrained(source, output_loading_info=True, dtype=model.lm_head.weight.dtype)
+    saved, info = kind.from_pretrained(
+        source, output_loading_info=True, dtype=model.lm_head.weight.dtype, use_safetensors=True
+    )
     head = saved.get_output_embeddings()
     if head.weight.shape != model.lm_head.weight.shape or head.bias is not None or info["missing_keys"]:
         raise ValueError(

@@ -21,6 +21,8 @@ from ..presets import reading_config
 from .arguments import as_mixture, parse
 from .building import load_part
 from .mark_heads import MarkHeads
+from .measuring import describe_mixture
+from .pushing import PushTowerMixin
 from .run_files import checkpoint_to_resume, run_summary, step_of, write_summary
 from .tower_stage import MuonTrainer, TowerStageArguments
 
@@ -78,8 +80,12 @@ class MarksCollator:
         return {"pixel_values": pixels, "marks": stacked}
 
 
-class MarksTrainer(MuonTrainer):
-    """Trainer that reports the share of right marks beside the validation loss."""
+class MarksTrainer(PushTowerMixin, MuonTrainer):
+    """Trainer that publishes the vocabulary alone and reports the share of right marks beside the validation loss."""
+
+    def tower_for_hub(self) -> tuple[NanoVLMsVisionVocabulary, NanoVLMsImageProcessor]:
+        """The vision vocabulary and its image processor."""
+        return self.accelerator.unwrap_model(self.model).vocabulary, self.data_collator.image_processor
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
         """Validation loss, and `eval_<kind>_accuracy` on up to 128 validation rows."""
@@ -132,11 +138,18 @@ def run(arguments: MarksArguments, training: TowerStageArguments) -> dict:
     seconds = time.time() - started
     measured = trainer.evaluate()
     shares = {name: round(value, 4) for name, value in measured.items() if name.endswith("_accuracy")}
-    summary = run_summary(trainer, seconds, first_step) | {"accuracy": shares}
+    data = describe_mixture(
+        arguments.mixture,
+        arguments.world_seed,
+        train_rows=arguments.train_rows,
+        validation_rows=arguments.validation_rows,
+    )
+    summary = run_summary(trainer, seconds, first_step, data) | {"accuracy": shares}
     if trainer.is_world_process_zero():
-        model.vocabulary.save_pretrained(training.output_dir)
-        image_processor.save_pretrained(training.output_dir)
+        trainer.save_for_hub(training.output_dir)
         write_summary(trainer, summary)
+    if training.push_to_hub:
+        trainer.push_to_hub()
     return summary
 
 

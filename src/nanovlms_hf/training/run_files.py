@@ -12,6 +12,8 @@ from transformers import Trainer, TrainerState, TrainingArguments
 from transformers.utils import logging
 
 from .curves import draw_loss_curve
+from .measuring import code_revision, command_line, count_parameters, hardware, peak_memory_mib
+from .stage_data import count_rows
 
 logger = logging.get_logger(__name__)
 
@@ -54,7 +56,7 @@ def rows_seen(trainer: Trainer, step: int) -> int:
     The last step of an epoch may hold fewer rows than a batch; rows that fill up the last batch of several processes are
     repeats and do not count.
     """
-    arguments, rows = trainer.args, len(trainer.train_dataset)
+    arguments, rows = trainer.args, count_rows(trainer.train_dataset)
     at_once = arguments.train_batch_size * arguments.world_size
     batches = rows // at_once if arguments.dataloader_drop_last else math.ceil(rows / at_once)
     rows = min(rows, batches * at_once)
@@ -63,17 +65,18 @@ def rows_seen(trainer: Trainer, step: int) -> int:
     return epochs * rows + min(rest * at_once * arguments.gradient_accumulation_steps, rows)
 
 
-def run_summary(trainer: Trainer, seconds: float, first_step: int = 0) -> dict:
-    """What a training run measured: steps, pictures, time, losses, versions.
+def run_summary(trainer: Trainer, seconds: float, first_step: int = 0, data: dict | None = None) -> dict:
+    """What a training run measured: steps, pictures, time, memory, losses, and what it was given.
 
     Args:
         trainer (`Trainer`): a trainer that has trained.
         seconds (`float`): wall-clock time of the training, since `first_step`.
         first_step (`int`, defaults to 0): the step that a resumed run was taken up at.
+        data (`dict`, *optional*): what it trained on (`measuring.describe_data`).
 
     Returns:
-        `dict`: `images_seen` counts rows from the very start; `train_seconds` and `images_per_second` are those of the last
-        session when the run was resumed.
+        `dict`: `images_seen` counts rows from the very start; `train_seconds`, `images_per_second` and `peak_memory_mib` (of
+        the first process) are those of the last session when the run was resumed.
     """
     arguments, state = trainer.args, trainer.state
     rows = rows_seen(trainer, state.global_step)
@@ -91,13 +94,24 @@ def run_summary(trainer: Trainer, seconds: float, first_step: int = 0) -> dict:
         "best_validation_loss": state.best_metric,
         "best_checkpoint_step": getattr(state, "best_global_step", None),
         "device": str(arguments.device),
+        "hardware": hardware(arguments.device),
+        "peak_memory_mib": peak_memory_mib(arguments.device),
+        "parameters": count_parameters(trainer.accelerator.unwrap_model(trainer.model)),
+        "data": data,
+        "batch_size": arguments.train_batch_size * arguments.world_size * arguments.gradient_accumulation_steps,
+        "learning_rate": arguments.learning_rate,
+        "muon_learning_rate": getattr(arguments, "muon_learning_rate", None),
+        "command": command_line(),
+        "code": code_revision(),
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__, "trl": trl.__version__},
         "python": platform.python_version(),
         "loss_history": [row for row in state.log_history if "loss" in row or "eval_loss" in row],
     }
 
 
-def write_run_files(trainer: Trainer, processor, seconds: float, first_step: int = 0) -> dict:
+def write_run_files(
+    trainer: Trainer, processor, seconds: float, first_step: int = 0, data: dict | None = None
+) -> dict:
     """Saves model and processor, `training.json` and `loss_curve.png` to `output_dir`.
 
     Args:
@@ -105,12 +119,13 @@ def write_run_files(trainer: Trainer, processor, seconds: float, first_step: int
         processor (`ProcessorMixin`): saved beside the model.
         seconds (`float`): wall-clock time of the training, since `first_step`.
         first_step (`int`, defaults to 0): the step that a resumed run was taken up at.
+        data (`dict`, *optional*): what it trained on (`measuring.describe_data`).
 
     Returns:
         `dict`: what stands in `training.json`.
     """
-    summary = run_summary(trainer, seconds, first_step)
-    trainer.save_model(trainer.args.output_dir)
+    summary = run_summary(trainer, seconds, first_step, data)
+    trainer.save_model(trainer.args.output_dir, _internal_call=True)  # pushing, if asked for, comes when all is there
     if trainer.is_world_process_zero():
         processor.save_pretrained(trainer.args.output_dir)
         write_summary(trainer, summary)

@@ -16,8 +16,9 @@ from transformers.utils import logging
 from ..data.mixture import Mixture, StreamedMixture
 from .arguments import DataArguments, ModelArguments, StageArguments, parse
 from .building import build, check_names, describe_model
+from .measuring import describe_data
 from .run_files import checkpoint_to_resume, step_of, write_run_files
-from .stage_data import load_data, picture_side, texts_of
+from .stage_data import count_rows, load_data, picture_side, texts_of
 from .trainer import NanoVLMsSFTTrainer, SupervisedCollator
 
 logger = logging.get_logger(__name__)
@@ -81,7 +82,12 @@ def run(
     first_step = step_of(checkpoint)  # read now: a newer checkpoint may replace this one
     started = time.time()
     trainer.train(resume_from_checkpoint=checkpoint)
-    return finish(trainer, processor, time.time() - started, first_step)
+    seconds = time.time() - started
+    data = describe_data(data_arguments, count_rows(train), count_rows(validation))
+    summary = finish(trainer, processor, seconds, first_step, data)
+    if arguments.push_to_hub:
+        trainer.push_to_hub()
+    return summary
 
 
 def check_settings(arguments: StageArguments) -> None:

@@ -88,6 +88,13 @@ def _load_mixture(
     return train, validation
 
 
+def count_rows(rows: Rows | None) -> int:
+    """How many rows a stage was given; a streamed mixture knows its length though it cannot be indexed."""
+    if rows is None:
+        return 0
+    return rows.length if isinstance(rows, StreamedMixture) else len(rows)
+
+
 def texts_of(train: Rows, arguments: DataArguments) -> Iterator[str]:
     """The words of the training rows, for a tokenizer; pictures of a table are not opened."""
     if isinstance(train, Mixture | StreamedMixture):
@@ -131,4 +138,4 @@ def picture_side(arguments: ModelArguments) -> int:
     return max(tower.image_size for tower in towers if tower is not None)
 
 
-__all__ = ["Rows", "load_data", "picture_side", "texts_of"]
+__all__ = ["Rows", "count_rows", "load_data", "picture_side", "texts_of"]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch.utils.data import Dataset
-from transformers import Trainer, TrainingArguments
+from transformers import PreTrainedModel, Trainer, TrainingArguments
 
 from ..data.crowds import make_crowd
 from ..data.dense import DENSE_TASKS, crowd_targets, dense_targets
@@ -21,7 +21,9 @@ from ..data.world import world_scene
 from ..image_processing_nanovlms import NanoVLMsImageProcessor
 from ..presets import preset_config
 from .arguments import as_mapping, parse, world_config
+from .measuring import describe_world
 from .muon import muon_optimizer
+from .pushing import PushTowerMixin
 from .run_files import checkpoint_to_resume, run_summary, step_of, write_summary
 from .tower import DensePretrainingModel, dense_accuracy
 
@@ -123,8 +125,12 @@ class MuonTrainer(Trainer):
         return self.optimizer
 
 
-class TowerTrainer(MuonTrainer):
-    """Trainer that reports the accuracy of each task beside the validation loss."""
+class TowerTrainer(PushTowerMixin, MuonTrainer):
+    """Trainer that publishes the tower alone and reports the accuracy of each task beside the validation loss."""
+
+    def tower_for_hub(self) -> tuple[PreTrainedModel, NanoVLMsImageProcessor]:
+        """The tower and its image processor."""
+        return self.accelerator.unwrap_model(self.model).vision_tower, self.data_collator.image_processor
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
         """Validation loss, and `eval_<task>_accuracy` on the first batch's worth of validation pictures."""
@@ -173,13 +179,21 @@ def run(arguments: TowerArguments, training: TowerStageArguments) -> dict:
     trainer.train(resume_from_checkpoint=checkpoint)
     seconds = time.time() - started
     accuracy = trainer.evaluate()
-    summary = run_summary(trainer, seconds, first_step) | {
+    data = describe_world(
+        arguments.world_seed,
+        arguments.world,
+        crowd_share=arguments.crowd_share,
+        train_rows=arguments.train_rows,
+        validation_rows=arguments.validation_rows,
+    )
+    summary = run_summary(trainer, seconds, first_step, data) | {
         "accuracy": {task.name: round(accuracy[f"eval_{task.name}_accuracy"], 4) for task in DENSE_TASKS}
     }
     if trainer.is_world_process_zero():
-        model.vision_tower.save_pretrained(training.output_dir)
-        image_processor.save_pretrained(training.output_dir)
+        trainer.save_for_hub(training.output_dir)
         write_summary(trainer, summary)
+    if training.push_to_hub:
+        trainer.push_to_hub()
     return summary
 
 

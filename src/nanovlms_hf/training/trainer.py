@@ -17,6 +17,7 @@ from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 from ..data.mixture import Mixture, StreamedMixture
 from .building import COMPONENTS, component_of
 from .muon import muon_optimizer
+from .pushing import PushMixin
 
 
 @dataclass
@@ -87,7 +88,7 @@ def _first_row(rows: Mixture | StreamedMixture) -> Dataset:
     return Dataset.from_dict({"row": [0]}).with_transform(lambda _: {key: [value] for key, value in row.items()})
 
 
-class NanoVLMsSFTTrainer(SFTTrainer):
+class NanoVLMsSFTTrainer(PushMixin, SFTTrainer):
     """SFTTrainer that takes mixtures, with Muon (`args.muon_learning_rate`) or a learning rate for each component.
 
     A `Mixture` or `StreamedMixture` may be given as a dataset. TRL, which knows only the classes of `datasets`, is shown its

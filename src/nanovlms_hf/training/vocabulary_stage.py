@@ -15,12 +15,14 @@ from transformers import AutoModel, PreTrainedModel
 from transformers.utils import logging
 
 from ..data.marks import marks_of
+from ..image_processing_nanovlms import NanoVLMsImageProcessor
 from ..locating import check_source
 from ..modeling_nanovlms import NanoVLMsVisionVocabulary
 from ..presets import reading_config
 from . import sft
 from .arguments import DataArguments, ModelArguments, StageArguments
 from .building import build
+from .pushing import PushTowerMixin
 from .reading_model import ReadingModel
 from .trainer import NanoVLMsSFTTrainer, SupervisedCollator
 
@@ -66,13 +68,24 @@ class ReadingCollator(SupervisedCollator):
         return batch
 
 
-class ReadingTrainer(NanoVLMsSFTTrainer):
-    """Trainer of a `ReadingModel`; the loss of the marks is logged beside the decoder's, as `mark_loss`."""
+class ReadingTrainer(PushTowerMixin, NanoVLMsSFTTrainer):
+    """Trainer of a `ReadingModel`; the loss of the marks is logged beside the decoder's, as `mark_loss`.
+
+    It publishes the vision vocabulary alone. `nanovlms_hf.vocabulary` writes the card, which holds what is read out at the end.
+    """
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         # a mean over each batch, where Trainer takes the decoder's over all tokens of the accumulated ones
         self.model.mark_scale = 1.0 / self.args.gradient_accumulation_steps
+
+    def tower_for_hub(self) -> tuple[NanoVLMsVisionVocabulary, NanoVLMsImageProcessor]:
+        """The vision vocabulary and its image processor."""
+        model = self.accelerator.unwrap_model(self.model)
+        return model.model.vision_tower, self.processing_class.image_processor
+
+    def create_model_card(self, *args, **kwargs) -> None:
+        """The card is there already, written with the artifact."""
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """As SFTTrainer's."""
@@ -90,7 +103,7 @@ def train(
     arguments: StageArguments,
     finish: Callable,
 ) -> dict:
-    """Trains the vocabulary of a preset; `finish(trainer, processor, seconds, first_step)` writes what the stage leaves.
+    """Trains the vocabulary of a preset; `finish(trainer, processor, seconds, first_step, data)` writes what the stage leaves.
 
     Raises:
         ValueError: if the recipe names no mixture or no preset with a vocabulary, or rows have several pictures.
@@ -149,7 +162,7 @@ def start_backbone(vocabulary: NanoVLMsVisionVocabulary, source: str) -> dict[st
     Raises:
         ValueError: if no weight matches.
     """
-    saved: PreTrainedModel = AutoModel.from_pretrained(source, dtype=torch.float32)
+    saved: PreTrainedModel = AutoModel.from_pretrained(source, dtype=torch.float32, use_safetensors=True)
     ours, theirs = vocabulary.backbone.state_dict(), saved.state_dict()
     inner = [""] + [f"{name}." for name in ("backbone", "vision_tower") if hasattr(saved, name)]
     prefix = max(inner, key=lambda start: sum(start + name in theirs for name in ours))
