@@ -264,12 +264,10 @@ def _data(run: RunFacts) -> str:
                 f"- `{stage['name']}`: {rows} of the built-in picture world, seed {world['seed']}{'; ' + told if told else ''}. "
                 f"Drawn by this package ({_code(stage)}), licence {world['license']}."
             )
-        if "mixture" in data:
-            parts = ", ".join(
-                f"{part['name']} ({part['kind']}, {part['share']:.1%})" for part in data["mixture"]["parts"]
-            )
+        if "parts" in data:
+            parts = ", ".join(f"{part['name']} ({part['kind']}, {part['share']:.1%})" for part in data["parts"])
             lines.append(
-                f"- `{stage['name']}`: {rows} of a mixture, seed {data['mixture']['seed']}: {parts}. All but sources is drawn by this "
+                f"- `{stage['name']}`: {rows} of a mixture, seed {data['seed']}: {parts}. All but sources is drawn by this "
                 f"package ({_code(stage)}), licence apache-2.0."
             )
         for source in data.get("sources", []):
@@ -280,7 +278,7 @@ def _data(run: RunFacts) -> str:
                 f"- `{stage['name']}`: {source['name']} (`{source['path']}`, split `{source.get('split', 'train')}`{revision}), "
                 f"licence: {licence}.{credit}"
             )
-        if data.get("sources") and rows and "mixture" not in data:
+        if data.get("sources") and rows and "parts" not in data:
             lines.append(f"- `{stage['name']}`: {rows} of these in all.")
     return "## Data\n\n" + "\n".join(lines) if lines else ""
 
@@ -441,7 +439,7 @@ def _limits(run: RunFacts) -> str:
 
 
 def _is_drawn(data: dict) -> bool:
-    return "picture_world" in data or ("mixture" in data and not data.get("sources"))
+    return "picture_world" in data or ("parts" in data and not data.get("sources"))
 
 
 def _rights(run: RunFacts) -> str:

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 import torch
 from hub_process import hub_environment
-from small_models import COMPOSITIONS, build_model, build_tokenizer, picture, text_fields
+from small_models import COMPOSITIONS, build_model, build_tokenizer, build_two_towers, picture, text_fields, two_towers
 from test_push_and_pull import do_push
 
 from nanovlms_hf import NanoVLMsImageProcessor, NanoVLMsProcessor
@@ -39,7 +39,8 @@ with torch.no_grad():
     logits = model(**inputs).logits
 words = model.generate(**inputs, max_new_tokens=8, do_sample=False, suppress_tokens=[3])
 again = model.generate(**inputs, max_new_tokens=8, do_sample=False, suppress_tokens=[3], use_cache=False)
-torch.save(dict(ids=inputs["input_ids"], pixels=inputs["pixel_values"], logits=logits, words=words, again=again), {out!r})
+pixels = dict((key, value) for key, value in inputs.items() if "pixel_values" in key)
+torch.save(dict(ids=inputs["input_ids"], pixels=pixels, logits=logits, words=words, again=again), {out!r})
 model.save_pretrained({folder!r})
 print(type(model).__name__)
 """
@@ -47,17 +48,28 @@ print(type(model).__name__)
 ROPE = {"modern": {"rope_theta": 5000.0}, "patches": {"rope_theta": 5000.0}}
 
 
-@torch.no_grad()
 @pytest.mark.parametrize("composition", COMPOSITIONS)
 @pytest.mark.parametrize("auto", ["AutoModelForVision2Seq", "AutoModelForImageTextToText"])
 def test_a_pushed_repository_says_the_same_on_transformers_4(hub, elsewhere, tmp_path, composition, auto):
     text = COMPOSITIONS[composition]["text_config"] | ROPE.get(composition, {})
     model = build_model(composition, text_config=text_fields(text.pop("model_type"), **text))
-    image_processor = NanoVLMsImageProcessor(size={"height": 16, "width": 16}, image_mean=[0.4, 0.5, 0.6])
+    check(hub, elsewhere, tmp_path, model, auto, f"tester/{composition}-{auto.lower()}")
+
+
+@pytest.mark.parametrize("join", ["channel", "sequence"])
+def test_a_model_with_two_towers_says_the_same_on_transformers_4(hub, elsewhere, tmp_path, join):
+    model = build_two_towers(two_towers(vocabulary_join=join))
+    high = {"high_res_size": {"height": 32, "width": 32}, "high_res_image_std": [0.2, 0.3, 0.4]}
+    check(hub, elsewhere, tmp_path, model, "AutoModelForVision2Seq", f"tester/two-towers-{join}", **high)
+
+
+@torch.no_grad()
+def check(hub, elsewhere, tmp_path, model, auto, name, **views):
+    """Pushes the model, loads it there, and compares pictures, ids, logits and words."""
+    image_processor = NanoVLMsImageProcessor(size={"height": 16, "width": 16}, image_mean=[0.4, 0.5, 0.6], **views)
     processor = NanoVLMsProcessor(image_processor, build_tokenizer(), image_seq_length=model.config.image_seq_length)
     model.save_pretrained(tmp_path / "model")
     processor.save_pretrained(tmp_path / "model")
-    name = f"tester/{composition}-{auto.lower()}"
     elsewhere(do_push, str(tmp_path / "model"), name)
 
     picture(4, 50, 30).save(tmp_path / "picture.png")
@@ -76,7 +88,9 @@ def test_a_pushed_repository_says_the_same_on_transformers_4(hub, elsewhere, tmp
     words = processor.apply_chat_template(chat, add_generation_prompt=True)
     inputs = processor(text=words, images=picture(4, 50, 30), return_tensors="pt")
     there = torch.load(tmp_path / "out.pt")
-    assert torch.equal(there["ids"], inputs["input_ids"]) and torch.equal(there["pixels"], inputs["pixel_values"])
+    assert torch.equal(there["ids"], inputs["input_ids"])
+    assert set(there["pixels"]) == {name for name in inputs if "pixel_values" in name}
+    assert all(torch.equal(value, inputs[key]) for key, value in there["pixels"].items())
     torch.testing.assert_close(there["logits"], model(**inputs).logits, rtol=1e-5, atol=1e-5)
     expected = model.generate(**inputs, max_new_tokens=8, do_sample=False, suppress_tokens=[3])
     assert torch.equal(there["words"], expected) and torch.equal(there["again"], expected)

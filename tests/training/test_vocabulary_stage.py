@@ -36,6 +36,7 @@ from nanovlms_hf import (
     NanoVLMsVisionVocabulary,
     NanoVLMsVocabularyConfig,
 )
+from nanovlms_hf.cli import main
 from nanovlms_hf.presets import preset_config
 from nanovlms_hf.training.building import component_of
 from nanovlms_hf.training.vocabulary_stage import start_backbone
@@ -81,6 +82,28 @@ def test_the_card_says_what_was_measured_and_nothing_else():
         if isinstance(value, int | float):
             assert f"| {name} | {value} |" in card
     assert json.loads((folder / "training.json").read_text())["scores"] == summary["scores"]
+
+
+def test_the_command_writes_the_family_s_card_of_an_artifact(tmp_path):
+    folder, summary = finished_stage_1()
+    shutil.copytree(folder, tmp_path / "artifact", ignore=shutil.ignore_patterns("reader"))
+    assert main(["card", str(tmp_path / "artifact")]) == 0
+    card = (tmp_path / "artifact" / "README.md").read_text()
+    assert "# artifact\n\nA vision vocabulary:" in card and "It makes 144 tokens of" in card
+    assert "pages (documents, 66.7%), expressions (referring, 33.3%)" in card and "8 rows of a mixture, seed 0" in card
+    assert f"| ocr cer | the right picture | {summary['scores']['ocr_cer']:.4f} |" in card
+    assert f"| ocr cer | a blank picture | {summary['scores']['ocr_cer_blank']:.4f} |" in card
+    assert "rows per part" not in card and "2401.12503" in card
+
+
+def test_the_card_of_a_merged_model_counts_both_towers(tmp_path):
+    folder, summary = finished_stage_2()
+    shutil.copytree(folder, tmp_path / "merged")
+    assert main(["card", str(tmp_path / "merged")]) == 0
+    card = (tmp_path / "merged" / "README.md").read_text()
+    part = summary["parameters"]["components"]["vocabulary"]
+    assert part["trainable"] == 0 and f"| vision vocabulary | {part['total']:,} | 0 | {part['total']:,} |" in card
+    assert "a vision vocabulary for the same at 192 pixels, joined by channel" in card
 
 
 def test_the_reader_holds_the_artifact_and_no_heads_of_the_training():

@@ -136,7 +136,7 @@ def describe_mixture(entries: list[dict], seed: int, **settings) -> dict:
             sources.append(read_source_config(file))
         else:
             parts[-1]["options"] = entry[kind] or {}
-    told = {"mixture": {"seed": seed, "parts": parts}}
+    told = {"seed": seed, "parts": parts}
     return told | ({"sources": describe_sources(sources)} if sources else {}) | settings
 
 
