@@ -350,6 +350,8 @@ class NanoVLMsConfig(CarriesCodeMixin, PreTrainedConfig):
 
     model_type = "nanovlms"
     sub_configs = {"vision_config": AutoConfig, "text_config": AutoConfig, "vocabulary_config": AutoConfig}
+    if transformers_version.startswith("4."):  # which cannot save a configuration with a part that is None
+        del sub_configs["vocabulary_config"]
     # The name of the Auto class that a user calls is looked up as it stands: each that may be called has its line.
     _auto_models = {
         "AutoModel": "NanoVLMsModel",

@@ -7,7 +7,7 @@ from nanovlms_hf.training.measuring import describe_data
 def test_a_mixture_of_entries_is_told_part_by_part(tmp_path):
     source = tmp_path / "cats.yaml"
     source.write_text(
-        'path: someone/cats\nrevision: abc123\nlicense: CC BY 4.0\nstreaming: true\nmessages:\n  - assistant: "{caption}"\n'
+        'name: cats\npath: someone/cats\nrevision: abc123\nlicense: CC BY 4.0\nstreaming: true\nmessages:\n  - user: "Describe it."\n  - assistant: "{caption}"\n'
     )
     entries = [
         {"name": "pages", "weight": 2, "documents": {"columns": [1]}},

@@ -41,6 +41,8 @@ class ReadingModel(NanoVLMsForConditionalGeneration):
         ValueError: if the vision tower is no vision vocabulary, or a number is out of range.
     """
 
+    _auto_class = None  # its checkpoints are there to resume from and carry no code
+
     def __init__(self, config: NanoVLMsConfig, slots: int = 6, mark_weight: float = 1.0):
         if config.vision_config.model_type != "nanovlms_vocabulary":
             raise ValueError(
