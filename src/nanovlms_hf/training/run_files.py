@@ -54,7 +54,8 @@ def rows_seen(trainer: Trainer, step: int) -> int:
     The last step of an epoch may hold fewer rows than a batch; rows that fill up the last batch of several processes are
     repeats and do not count.
     """
-    arguments, rows = trainer.args, len(trainer.train_dataset)
+    arguments, dataset = trainer.args, trainer.train_dataset
+    rows = getattr(dataset, "length", None) or len(dataset)  # a streamed mixture's own length is that of one process
     at_once = arguments.train_batch_size * arguments.world_size
     batches = rows // at_once if arguments.dataloader_drop_last else math.ceil(rows / at_once)
     rows = min(rows, batches * at_once)
@@ -109,8 +110,8 @@ def write_run_files(trainer: Trainer, processor, seconds: float, first_step: int
     Returns:
         `dict`: what stands in `training.json`.
     """
+    trainer.save_model(trainer.args.output_dir)  # first: what was trained is safe, whatever the summary may meet
     summary = run_summary(trainer, seconds, first_step)
-    trainer.save_model(trainer.args.output_dir)
     if trainer.is_world_process_zero():
         processor.save_pretrained(trainer.args.output_dir)
         write_summary(trainer, summary)
