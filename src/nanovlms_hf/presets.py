@@ -311,8 +311,8 @@ def preset_config(name: str, vocab_size: int | None = None, **overrides) -> Nano
     Args:
         name (`str`): a key of `PRESETS`.
         vocab_size (`int`, *optional*): tokens of the tokenizer; the preset's own when not given.
-        overrides: fields of `NanoVLMsConfig`; `vision_config` and `text_config` take dictionaries that are laid over the
-            preset's own, `vocabulary_config` takes the place of the preset's (None: no second tower).
+        overrides: fields of `NanoVLMsConfig`; `vision_config`, `text_config` and `vocabulary_config` take dictionaries that are
+            laid over the preset's own, `vocabulary_config` also a whole configuration in its place, or None for no second tower.
 
     Raises:
         ValueError: if the name is unknown.
@@ -328,6 +328,9 @@ def preset_config(name: str, vocab_size: int | None = None, **overrides) -> Nano
     # The ids that `tokenization.py` gives its special tokens; GPT-2's own defaults lie outside a small vocabulary.
     text |= {"pad_token_id": 0, "bos_token_id": None, "eos_token_id": 1}
     second = {"vocabulary_config": deepcopy(preset.vocabulary)} if preset.vocabulary else {}
+    laid_over = overrides.get("vocabulary_config")
+    if isinstance(laid_over, dict) and "model_type" not in laid_over and preset.vocabulary:
+        overrides["vocabulary_config"] = second["vocabulary_config"] | laid_over
     return NanoVLMsConfig(vision_config=vision, text_config=text, **(second | deepcopy(preset.model) | overrides))
 
 

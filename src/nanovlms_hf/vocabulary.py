@@ -61,19 +61,20 @@ def _finish(
     model.save_pretrained(folder / READER)
     processor.save_pretrained(folder / READER)
     summary |= {"preset": preset, "mixture": arguments.mixture, "scores": {}}
+    save_vocabulary(model.model.vision_tower, processor.image_processor, folder, summary)
     if reading.test_rows:  # what was trained is safe by now, whatever the reading out may meet
         size = model.config.vision_config.image_size
         scores, _ = evaluate_reading(
             model, processor, arguments.mixture, reading.test_rows, seed=arguments.world_seed, image_size=size
         )
         summary["scores"] = scores
+        (folder / "README.md").write_text(vocabulary_card(model.model.vision_tower, summary))
     write_summary(trainer, summary)
-    save_vocabulary(model.model.vision_tower, processor.image_processor, folder, summary)
     return summary
 
 
 def without_marks(model: NanoVLMsForConditionalGeneration) -> NanoVLMsForConditionalGeneration:
-    """A stage-1 model as a plain one, without the heads that only training needs; the weights are shared."""
+    """A stage-1 model as a plain one, without the heads that only training needs; the weights are copied."""
     plain = NanoVLMsForConditionalGeneration(model.config)
     plain.load_state_dict(
         {name: value for name, value in model.state_dict().items() if not name.startswith("mark_heads.")}

@@ -169,3 +169,10 @@ def test_environment_and_relative_paths(tmp_path, monkeypatch):
     assert files()[0] == "/elsewhere/x.parquet"
     hub = config(tmp_path, path="someone/pictures", data_files={"train": "data/*.parquet"})
     assert (hub.path, hub.data_files) == ("someone/pictures", {"train": "data/*.parquet"})
+
+
+def test_an_empty_file_is_named(tmp_path):
+    (tmp_path / "rows.jsonl").touch()
+    source = config(name="empty", path="json", data_files=str(tmp_path / "rows.jsonl"))
+    with pytest.raises(ValueError, match="source 'empty': .*rows.jsonl' is empty; fill it, or leave the source out"):
+        load_source(source)

@@ -325,6 +325,40 @@ def test_an_artifact_that_does_not_fit_the_merge_is_named(tmp_path):
     assert not (tmp_path / "out" / "config.json").exists()
 
 
+def test_a_vocabulary_of_another_size_is_not_swapped_into_a_finished_model(tmp_path):
+    merged, _ = finished_stage_2()
+    small = preset_config("vary-nano").vocabulary_config
+    small.backbone_config.image_size = 128
+    NanoVLMsVisionVocabulary(small).save_pretrained(tmp_path / "small")
+    sentence = "sees 128 px with a token every 16 px, but the vocabulary of .* 192 px with one every 16 px; merge it"
+    with pytest.raises(ValueError, match=sentence):
+        run_stage_2(
+            tmp_path / "out", preset=None, overrides=None, model_name_or_path=merged, vocabulary=tmp_path / "small"
+        )
+
+
+def test_a_swapped_vocabulary_brings_its_normalisation(tmp_path):
+    artifact, _ = finished_stage_1()
+    shutil.copytree(artifact, tmp_path / "other")
+    settings = json.loads((tmp_path / "other" / "preprocessor_config.json").read_text())
+    settings |= {"image_mean": [0.1, 0.1, 0.1], "image_std": [0.9, 0.9, 0.9]}
+    (tmp_path / "other" / "preprocessor_config.json").write_text(json.dumps(settings))
+    model = {"preset": None, "overrides": None, "model_name_or_path": finished_stage_2()[0], "max_steps": 1}
+    run_stage_2(tmp_path / "swapped", vocabulary=tmp_path / "other", **model)
+    processor = AutoProcessor.from_pretrained(tmp_path / "swapped").image_processor
+    assert processor.high_res_image_mean == [0.1, 0.1, 0.1] and processor.high_res_image_std == [0.9, 0.9, 0.9]
+    assert list(processor.image_mean) == [0.5, 0.5, 0.5]
+    settings["size"] = {"height": 128, "width": 128}
+    (tmp_path / "other" / "preprocessor_config.json").write_text(json.dumps(settings))
+    with pytest.raises(ValueError, match="makes pictures of .*128.*, but the tower in the same folder sees 192x192"):
+        run_stage_2(tmp_path / "bad", vocabulary=tmp_path / "other", **model)
+
+
+def test_a_part_of_the_vocabulary_s_configuration_is_laid_over_the_preset_s():
+    changed = preset_config("vary-nano", vocabulary_config={"num_hidden_layers": 0})
+    assert changed.vocabulary_config.num_hidden_layers == 0 and changed.image_seq_length == 144
+
+
 def test_a_stage_two_without_a_mixture_is_refused(tmp_path):
     with pytest.raises(ValueError, match="multi-task pretraining needs a mixture, a list of entries"):
         run_stage_2(tmp_path / "out", mixture=None, vocabulary=finished_stage_1()[0])

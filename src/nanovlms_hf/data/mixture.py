@@ -200,6 +200,10 @@ class StreamedMixture(torch.utils.data.IterableDataset):
         self.rank, self.world_size, self.batch_size = rank, world_size, batch_size
         self._next = self._resume_at = 0
 
+    def __len__(self) -> int:
+        """Rows of this process."""
+        return self.length // self.world_size
+
     def __iter__(self) -> Iterator[dict[str, Any]]:
         worker = torch.utils.data.get_worker_info()
         return self.rows(worker.id, worker.num_workers) if worker else self.rows()

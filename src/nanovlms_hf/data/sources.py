@@ -268,6 +268,12 @@ def _load_raw(config: SourceConfig, split: str, cache_dir: str | None) -> Datase
             streaming=config.streaming,
             cache_dir=cache_dir,
         )
+    except (StopIteration, datasets.exceptions.DatasetGenerationError) as error:
+        cause = " ".join(str(error.__cause__ or error).split()) or "they hold no row"
+        raise ValueError(
+            f"source {config.name!r}: {config.data_files or config.data_dir or config.path} cannot be read ({cause}); mend these "
+            "files, or leave the source out."
+        ) from error
     except datasets.exceptions.DatasetNotFoundError as error:
         raise FileNotFoundError(
             f"source {config.name!r}: there is no folder and no dataset on the Hub called {config.path!r}, or it is private: "
@@ -295,6 +301,8 @@ def _check_files(config: SourceConfig) -> None:
                 f"source {config.name!r}: {file!r} does not exist; correct `data_files` or `data_dir` (relative paths start "
                 "at the folder of the YAML file), or the environment variable in it."
             )
+        if os.path.isfile(file) and not os.path.getsize(file):
+            raise ValueError(f"source {config.name!r}: {file!r} is empty; fill it, or leave the source out.")
 
 
 def _picture_folder(config: SourceConfig) -> str | None:

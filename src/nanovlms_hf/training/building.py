@@ -155,12 +155,40 @@ def build(
     else:
         model, processor = _build_new(arguments, texts, config_of, model_of)
     if arguments.model_name_or_path:
+        _check_swapped(model.config, arguments)
         _load_towers(model, arguments)
+        _take_normalisations(processor.image_processor, model.config, arguments)
     freeze(model, arguments.freeze)
     context = getattr(model.config.text_config, "max_position_embeddings", None)
     if context:  # where the collator stops too long a row
         processor.tokenizer.model_max_length = context
     return model, processor
+
+
+def _check_swapped(config: NanoVLMsConfig, arguments: ModelArguments) -> None:
+    """Raises ValueError if a tower for a finished model sees pictures of another size: its weights alone might still fit."""
+    for component, own in (("vision_tower", config.vision_config), ("vocabulary", config.vocabulary_config)):
+        source = getattr(arguments, component)
+        if not source or own is None:
+            continue
+        saved = _saved_config(source, component)
+        if (saved.image_size, saved.patch_size) != (own.image_size, own.patch_size):
+            raise ValueError(
+                f"{component}={source!r} sees {saved.image_size} px with a token every {saved.patch_size} px, but the {component} of "
+                f"{arguments.model_name_or_path} {own.image_size} px with one every {own.patch_size} px; merge it when the model is "
+                "built, from a preset or from vision_tower and language_model."
+            )
+
+
+def _take_normalisations(image_processor, config: NanoVLMsConfig, arguments: ModelArguments) -> None:
+    """Gives each view of a finished model's processor the normalisation of the tower that was swapped in."""
+    own = (("vision_tower", config.vision_config, ""), ("vocabulary", config.vocabulary_config, "high_res_"))
+    for component, tower, prefix in own:
+        if getattr(arguments, component):
+            saved = _saved_settings(getattr(arguments, component), tower.image_size)
+            for name in ("image_mean", "image_std", "resample"):
+                if saved.get(name) is not None:
+                    setattr(image_processor, prefix + name, saved[name])
 
 
 def _load_towers(model: NanoVLMsForConditionalGeneration, arguments: ModelArguments) -> None:
@@ -270,14 +298,16 @@ def make_processor(
 
     Each view gets the normalisation that its saved tower was trained with, and the first one the crop and the filter too.
     """
-    saved, side = _saved_settings(vision_tower), config.vision_config.image_size
+    side = config.vision_config.image_size
+    saved = _saved_settings(vision_tower, side)
     settings = {"size": {"height": side, "width": side}}
     settings |= {name: saved[name] for name in ("image_mean", "image_std", "resample") if saved.get(name) is not None}
     crop = _sides(saved.get("crop_size") or {}, "height", "width")
     if saved.get("do_center_crop") and set(crop.values()) == {side}:  # CLIP's way: the shorter side, then the middle
         settings |= {"do_center_crop": True, "size": _sides(saved["size"], "shortest_edge"), "crop_size": crop}
     if config.vocabulary_config is not None:
-        saved, side = _saved_settings(vocabulary), config.vocabulary_config.image_size
+        side = config.vocabulary_config.image_size
+        saved = _saved_settings(vocabulary, side)
         settings["high_res_size"] = {"height": side, "width": side}
         own = {name: saved.get(name) or getattr(NanoVLMsImageProcessor, name) for name in ("image_mean", "image_std")}
         own["resample"] = saved.get("resample", NanoVLMsImageProcessor.resample)
@@ -291,12 +321,27 @@ def _sides(size: dict | int, *names: str) -> dict[str, int]:
     return dict(size) if isinstance(size, dict) else dict.fromkeys(names, size)
 
 
-def _saved_settings(tower: str | None) -> dict:
-    """The image processor saved beside a tower; empty for a tower saved without one: ours, mean and deviation 0.5."""
-    try:
-        return NanoVLMsImageProcessor.get_image_processor_dict(tower)[0] if tower else {}
-    except OSError:
+def _saved_settings(tower: str | None, side: int) -> dict:
+    """The image processor saved beside a tower; empty for a tower saved without one: ours, mean and deviation 0.5.
+
+    Raises:
+        ValueError: if it is one of ours and makes pictures of another size than the tower sees.
+    """
+    if not tower:
         return {}
+    try:
+        saved = NanoVLMsImageProcessor.get_image_processor_dict(tower)[0]
+    except OSError:
+        logger.warning(f"{tower} holds no image processor; mean and deviation 0.5 are taken for its pictures.")
+        return {}
+    size = saved.get("size") or {}
+    ours = saved.get("image_processor_type") == NanoVLMsImageProcessor.__name__
+    if ours and not saved.get("high_res_size") and set(size.values()) != {side}:
+        raise ValueError(
+            f"{tower}/preprocessor_config.json makes pictures of {size}, but the tower in the same folder sees {side}x{side} "
+            "pixels; put the file back that was saved with the tower."
+        )
+    return saved
 
 
 def _tokenizer(arguments: ModelArguments, texts) -> PreTrainedTokenizerBase:

@@ -124,8 +124,9 @@ def write_run_files(
     Returns:
         `dict`: what stands in `training.json`.
     """
+    # The weights first: what was trained is safe, whatever the summary may meet. Pushing comes when all is there.
+    trainer.save_model(trainer.args.output_dir, _internal_call=True)
     summary = run_summary(trainer, seconds, first_step, data)
-    trainer.save_model(trainer.args.output_dir, _internal_call=True)  # pushing, if asked for, comes when all is there
     if trainer.is_world_process_zero():
         processor.save_pretrained(trainer.args.output_dir)
         write_summary(trainer, summary)
