@@ -202,7 +202,8 @@ _NANO_DECODER = {
     "tie_word_embeddings": True,
 }
 
-# Both towers give 12x12 tokens. One token a character: words that were never seen are read like any other.
+# The vocabulary gives 12x12 tokens, the general tower 6x6 before them. Joined by channel, the decoder that learned to read in stage 1
+# had to learn it anew (docs/log.md). One token a character: words that were never seen are read like any other.
 _VARY_NANO = Preset(
     vision={
         "model_type": "nanovlms_vision",
@@ -240,7 +241,13 @@ _VARY_NANO = Preset(
         "initializer_range": 0.04,
     },
     text=_NANO_DECODER,
-    model={"connector": "linear", "connector_norm": True, "vocabulary_channels": 88},
+    model={
+        "connector": "pixel_shuffle",
+        "pixel_shuffle_factor": 2,
+        "connector_norm": True,
+        "vocabulary_connector": "linear",
+        "vocabulary_join": "sequence",
+    },
     vocab_size=263,
     source="Vary-toy's mechanism for two CPU cores",
 )
@@ -354,6 +361,7 @@ def reading_config(name: str, vocab_size: int | None = None, **overrides) -> Nan
     overrides["vision_config"] = deepcopy(preset.vocabulary) | overrides.get("vision_config", {})
     overrides["text_config"] = deepcopy(preset.reader or preset.text) | overrides.get("text_config", {})
     shared = {"vocabulary_config": None, "vocabulary_channels": None, "vision_feature_layer": None}
+    shared["connector"] = preset.model.get("vocabulary_connector", "linear")
     return preset_config(name, vocab_size, **(shared | overrides))
 
 

@@ -75,7 +75,7 @@ def test_stage_one_of_a_preset_is_its_vocabulary_as_the_only_tower():
     merged, reader = preset_config("vary-nano"), reading_config("vary-nano")
     assert reader.vocabulary_config is None
     assert reader.vision_config.to_dict() == merged.vocabulary_config.to_dict()
-    assert reader.image_seq_length == merged.image_seq_length == 144
+    assert reader.image_seq_length == 144 and merged.image_seq_length == 144 + 36
     assert reading_config("vary-tiny").to_dict() == preset_config("vary-tiny").to_dict()
     with pytest.raises(ValueError, match="nanovlm-mini.*has no vision vocabulary to train; choose one of .*vary-nano"):
         reading_config("nanovlm-mini")

@@ -33,7 +33,8 @@ COMMON = {
     "seed": 3,
 }
 STAGE_1 = COMMON | {"overrides": json.dumps({"text_config": DECODER}), "test_rows": 2}
-STAGE_2 = COMMON | {"overrides": json.dumps({"text_config": DECODER, "vocabulary_channels": 20})}
+BY_CHANNEL = {"connector": "linear", "vocabulary_join": "channel", "vocabulary_channels": 20}
+STAGE_2 = COMMON | {"overrides": json.dumps({"text_config": DECODER} | BY_CHANNEL)}
 
 
 def run_marks(output_dir: Path, **changes) -> dict:

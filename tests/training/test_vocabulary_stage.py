@@ -182,8 +182,25 @@ def test_the_decoder_of_stage_one_goes_on(tmp_path):
     )
     ours, theirs = (part(weights(folder), "language_model") for folder in (tmp_path / "merged", artifact / "reader"))
     assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+    connector = part(weights(tmp_path / "merged"), "vocabulary_connector")
+    assert connector["projection.proj.weight"].shape == (20, 144)  # joined by channel it is new
     tokenizer = AutoProcessor.from_pretrained(tmp_path / "merged").tokenizer
     assert tokenizer.get_vocab() == AutoProcessor.from_pretrained(artifact / "reader").tokenizer.get_vocab()
+
+
+def test_joined_by_sequence_the_connector_of_stage_one_goes_on_too(tmp_path):
+    artifact, _ = finished_stage_1()
+    run_stage_2(
+        tmp_path,
+        vocabulary=artifact,
+        language_model=artifact / "reader",
+        overrides=json.dumps({"text_config": DECODER}),
+        learning_rate=0.0,
+        muon_learning_rate=None,
+    )
+    ours = part(weights(tmp_path), "vocabulary_connector")
+    theirs = part(weights(artifact / "reader"), "connector")
+    assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 def test_an_artifact_can_be_the_only_tower(tmp_path):
@@ -201,7 +218,7 @@ def test_an_artifact_can_be_the_only_tower(tmp_path):
 
 
 def test_joined_by_sequence_both_towers_keep_their_tokens(tmp_path):
-    overrides = {"text_config": DECODER, "vocabulary_join": "sequence", "vocabulary_channels": None}
+    overrides = {"text_config": DECODER, "connector": "linear"}
     run_stage_2(tmp_path, vocabulary=finished_stage_1()[0], overrides=json.dumps(overrides), max_steps=1)
     model, processor = AutoModelForImageTextToText.from_pretrained(tmp_path), AutoProcessor.from_pretrained(tmp_path)
     assert model.config.image_seq_length == processor.image_seq_length == 288
@@ -356,7 +373,7 @@ def test_a_swapped_vocabulary_brings_its_normalisation(tmp_path):
 
 def test_a_part_of_the_vocabulary_s_configuration_is_laid_over_the_preset_s():
     changed = preset_config("vary-nano", vocabulary_config={"num_hidden_layers": 0})
-    assert changed.vocabulary_config.num_hidden_layers == 0 and changed.image_seq_length == 144
+    assert changed.vocabulary_config.num_hidden_layers == 0 and changed.image_seq_length == 180
 
 
 def test_a_stage_two_without_a_mixture_is_refused(tmp_path):

@@ -204,6 +204,26 @@ def _load_towers(model: NanoVLMsForConditionalGeneration, arguments: ModelArgume
         load_part(model.model.vocabulary, arguments.vocabulary, "vocabulary")
 
 
+def _carry_connector(model: NanoVLMsForConditionalGeneration, source: str) -> None:
+    """Takes the vocabulary's connector from the model of stage 1 that the decoder comes from, if it is one and shapes fit.
+
+    Decoder and connector were trained together: with both, the merged model reads from its first step. Joined by channel the
+    connector gives a part of the width only, and starts from random weights.
+    """
+    config = AutoConfig.from_pretrained(source)
+    if not isinstance(config, NanoVLMsConfig) or config.vision_config.model_type != "nanovlms_vocabulary":
+        return
+    saved = AutoModel.from_pretrained(source, dtype=model.dtype, use_safetensors=True).connector.state_dict()
+    ours = model.model.vocabulary_connector.state_dict()
+    fits = saved.keys() == ours.keys() and all(saved[name].shape == ours[name].shape for name in ours)
+    if fits:
+        model.model.vocabulary_connector.load_state_dict(saved)
+    logger.warning(
+        f"{source}: the vocabulary's connector {'goes on from' if fits else 'has another shape than'} that of stage 1"
+        f"{'' if fits else ' and starts from random weights'}"
+    )
+
+
 def check_names(arguments: ModelArguments) -> None:
     """Raises ValueError if the arguments name no model, contradict each other, or name what cannot be found."""
     if arguments.model_name_or_path:
@@ -260,6 +280,8 @@ def _build_new(
             _load_head(model, arguments.language_model)
         model.resize_token_embeddings(max(len(tokenizer), config.text_config.vocab_size))
     _load_towers(model, arguments)
+    if arguments.vocabulary and arguments.language_model:
+        _carry_connector(model, arguments.language_model)
     for holder in (config.text_config, model.generation_config):
         holder.eos_token_id = tokenizer.eos_token_id
         holder.pad_token_id = tokenizer.pad_token_id
