@@ -10,6 +10,7 @@ from multiprocessing import get_context
 import pytest
 from hub_process import SRC, hub_environment
 from loopback_hub import WRITE_TOKEN, LoopbackHub
+from warming import warm_up
 
 
 @pytest.fixture(scope="module")
@@ -34,22 +35,13 @@ def elsewhere(hub, tmp_path_factory):
     os.environ.update(hub_environment(hub.url, tmp_path_factory.mktemp("home")))
     try:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            pool.submit(_warm_up).result()
+            pool.submit(warm_up).result()
             os.environ.clear()
             os.environ.update(before)
             yield lambda function, *arguments, **options: pool.submit(function, *arguments, **options).result()
     finally:
         os.environ.clear()
         os.environ.update(before)
-
-
-def _warm_up() -> None:
-    import torch
-
-    import nanovlms_hf
-
-    torch.set_num_threads(1)
-    assert nanovlms_hf
 
 
 @pytest.fixture
