@@ -20,12 +20,14 @@ from .evaluation.reading import evaluate_reading
 from .image_processing_nanovlms import NanoVLMsImageProcessor
 from .modeling_nanovlms import NanoVLMsForConditionalGeneration, NanoVLMsVisionVocabulary
 from .training.arguments import DataArguments, ModelArguments, StageArguments, parse
+from .training.processes import parting_together
 from .training.run_files import run_summary, write_summary
 from .training.vocabulary_stage import ReadingArguments, train
 
 READER = "reader"
 
 
+@parting_together
 def main(argv: list[str] | None = None) -> dict:
     """Parses a recipe's arguments and runs stage 1; returns the summary that is also written to `training.json`."""
     return pretrain(*parse((ModelArguments, DataArguments, ReadingArguments, StageArguments), argv))

@@ -13,7 +13,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from small_stages import SFT, TOWER, flags, run_sft, run_tower
+
+from nanovlms_hf.training.processes import parting_together
 
 ROOT = Path(__file__).parents[2]
 STEPS = {"max_steps": 3, "train_rows": 16, "weight_decay": 0.01}
@@ -75,3 +78,11 @@ def test_accumulated_steps_are_one_large_step(tmp_path):
     parts = run_tower(tmp_path / "parts", **changes, per_device_train_batch_size=2, gradient_accumulation_steps=2)
     assert losses(parts) == pytest.approx(losses(whole), rel=0.05)
     assert parts["images_seen"] == whole["images_seen"] == 12
+
+
+def test_a_launch_ends_with_its_connections_closed(tmp_path):
+    store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    assert parting_together(lambda: torch.distributed.is_initialized())()
+    assert not torch.distributed.is_initialized()
+    assert parting_together(lambda: "alone")() == "alone"

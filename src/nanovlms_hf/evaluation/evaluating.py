@@ -23,6 +23,7 @@ from tqdm import tqdm
 from ..data.pictures import PictureError
 from ..data.world import world_texts
 from ..endpoint import ChatEndpoint, EndpointConfig
+from ..training.processes import parting_together
 from .benchmarks import Benchmark, get_benchmark, load_benchmark
 from .generating import Asked, answer_batch, completion_nll
 from .graders import Completion, programmatic_graders
@@ -418,6 +419,7 @@ def _cell(score: dict | None) -> str:
     return f"{score['value']:>7.4f} {interval:17}"
 
 
+@parting_together
 def main(argv: list[str] | None = None) -> None:
     """Entry point of `recipes/evaluate.py`."""
     from ..training.arguments import parse

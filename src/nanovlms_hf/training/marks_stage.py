@@ -22,6 +22,7 @@ from .arguments import as_mixture, parse
 from .building import load_part
 from .mark_heads import MarkHeads
 from .measuring import describe_mixture
+from .processes import parting_together
 from .pushing import PushTowerMixin
 from .run_files import checkpoint_to_resume, run_summary, step_of, write_summary
 from .tower_stage import MuonTrainer, TowerStageArguments
@@ -101,6 +102,7 @@ class MarksTrainer(PushTowerMixin, MuonTrainer):
         return metrics | accuracy
 
 
+@parting_together
 def main(argv: list[str] | None = None) -> dict:
     """Parses the arguments and runs the stage; returns the summary that is also written to `training.json`."""
     return run(*parse((MarksArguments, TowerStageArguments), argv))

@@ -5,8 +5,10 @@
 
 from . import sft
 from .arguments import DataArguments, ModelArguments, StageArguments, parse
+from .processes import parting_together
 
 
+@parting_together
 def main(argv: list[str] | None = None) -> dict:
     """Parses the arguments and runs the stage; returns the summary that is also written to `training.json`."""
     return run(*parse((ModelArguments, DataArguments, StageArguments), argv))

@@ -17,6 +17,7 @@ from ..data.mixture import Mixture, StreamedMixture
 from .arguments import DataArguments, ModelArguments, StageArguments, parse
 from .building import build, check_names, describe_model
 from .measuring import describe_data
+from .processes import parting_together
 from .run_files import checkpoint_to_resume, step_of, write_run_files
 from .stage_data import count_rows, load_data, picture_side, texts_of
 from .trainer import NanoVLMsSFTTrainer, SupervisedCollator
@@ -24,6 +25,7 @@ from .trainer import NanoVLMsSFTTrainer, SupervisedCollator
 logger = logging.get_logger(__name__)
 
 
+@parting_together
 def main(argv: list[str] | None = None) -> dict:
     """Parses the arguments and runs the stage; returns the summary that is also written to `training.json`."""
     return run(*parse((ModelArguments, DataArguments, StageArguments), argv))

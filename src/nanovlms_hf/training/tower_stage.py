@@ -23,6 +23,7 @@ from ..presets import preset_config
 from .arguments import as_mapping, parse, world_config
 from .measuring import describe_world
 from .muon import muon_optimizer
+from .processes import parting_together
 from .pushing import PushTowerMixin
 from .run_files import checkpoint_to_resume, run_summary, step_of, write_summary
 from .tower import DensePretrainingModel, dense_accuracy
@@ -145,6 +146,7 @@ class TowerTrainer(PushTowerMixin, MuonTrainer):
         return metrics | accuracy
 
 
+@parting_together
 def main(argv: list[str] | None = None) -> dict:
     """Parses the arguments and runs the stage; returns the summary that is also written to `training.json`."""
     return run(*parse((TowerArguments, TowerStageArguments), argv))
