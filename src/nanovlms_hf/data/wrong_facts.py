@@ -33,7 +33,7 @@ _COUNT_WEIGHTS = {2: 11, 3: 9, 4: 5, 5: 5}  # as in true scenes, so that no numb
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?]) ")
 _ARTICLE = re.compile(r"\b(an?) (?=([a-z]))", re.IGNORECASE)
 _LOOSE_FORMS = ("there {be} also {}", "{} {be} there too", "{} {be} here too")
-_LOOSE_PATTERNS = tuple(re.compile(form) for form in (r"There (is|are) also .*\.", r".* (is|are) (there|here) too\."))
+_LOOSE = re.compile(r"There (?:is|are) also (?P<thing>.+)\.|(?P<first>.+) (?:is|are) (?:there|here) too\.")
 
 
 @dataclass(frozen=True)
@@ -209,11 +209,11 @@ def _verb_words(kind: Kind) -> tuple[str, ...]:
 
 def _invented(text: str, scene: Scene, facts: frozenset[Fact], rng: Random) -> Iterator[WrongText]:
     nouns = {KINDS[group.kind].noun for group in scene.groups}
-    for group in scene.groups:
-        about = frozenset(fact for fact in facts if group.kind in fact[1:])
-        sentences = _SENTENCE_ENDS.split(text)
-        named = [place for place, words in enumerate(sentences) if about and about <= read_facts(words)]
-        if not named or not any(form.sub("", sentences[named[0]]) == "" for form in _LOOSE_PATTERNS):
+    sentences = _SENTENCE_ENDS.split(text)
+    loose = {place: _LOOSE.fullmatch(words) for place, words in enumerate(sentences)}
+    for place, match in loose.items():
+        group = next((group for group in scene.groups if match and ("kind", group.kind) in read_facts(match.group())), None)
+        if group is None:
             continue
         fitting = [
             kind
@@ -223,9 +223,11 @@ def _invented(text: str, scene: Scene, facts: frozenset[Fact], rng: Random) -> I
         for kind in rng.sample(fitting, 4):
             others = [name for name in kind.colours if name != group.colour]
             thing = replace(group, kind=kind.name, colour=rng.choice(others) if others else None)
-            said = _loosely(thing, rng)
-            changed = " ".join([*sentences[: named[0]], said, *sentences[named[0] + 1 :]])
-            yield WrongText(changed, about, read_facts(said))
+            start, end = match.span(match.lastgroup)
+            said = match.group()[:start] + _cased(match.group(match.lastgroup), lambda _, thing=thing: full(rng, thing))
+            said += match.group()[end:]
+            about = frozenset(fact for fact in facts if group.kind in fact[1:])
+            yield WrongText(" ".join([*sentences[:place], said, *sentences[place + 1 :]]), about, read_facts(said))
 
 
 def with_loose_thing(scene: Scene, rng: Random) -> str | None:
