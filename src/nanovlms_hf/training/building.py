@@ -207,17 +207,21 @@ def _load_towers(model: NanoVLMsForConditionalGeneration, arguments: ModelArgume
 def _carry_connector(model: NanoVLMsForConditionalGeneration, source: str) -> None:
     """Takes the vocabulary's connector from the model of stage 1 that the decoder comes from, if it is one and shapes fit.
 
-    Decoder and connector were trained together: with both, the merged model reads from its first step. Joined by channel the
-    connector gives a part of the width only, and starts from random weights.
+    Decoder and connector were trained together: with both, the merged model, or stage 1 that goes on, reads from its first step.
+    Joined by channel the connector gives a part of the width only, and starts from random weights.
     """
     config = AutoConfig.from_pretrained(source)
-    if not isinstance(config, NanoVLMsConfig) or config.vision_config.model_type != "nanovlms_vocabulary":
-        return
+    merged = model.config.vocabulary_config is not None
+    ours = model.config.vocabulary_config if merged else model.config.vision_config
+    for has in (ours, getattr(config, "vision_config", None)):
+        if getattr(has, "model_type", None) != "nanovlms_vocabulary":
+            return
+    connector = model.model.vocabulary_connector if merged else model.model.connector
     saved = AutoModel.from_pretrained(source, dtype=model.dtype, use_safetensors=True).connector.state_dict()
-    ours = model.model.vocabulary_connector.state_dict()
-    fits = saved.keys() == ours.keys() and all(saved[name].shape == ours[name].shape for name in ours)
+    shapes = {name: weight.shape for name, weight in connector.state_dict().items()}
+    fits = {name: weight.shape for name, weight in saved.items()} == shapes
     if fits:
-        model.model.vocabulary_connector.load_state_dict(saved)
+        connector.load_state_dict(saved)
     logger.warning(
         f"{source}: the vocabulary's connector {'goes on from' if fits else 'has another shape than'} that of stage 1"
         f"{'' if fits else ' and starts from random weights'}"
@@ -280,7 +284,7 @@ def _build_new(
             _load_head(model, arguments.language_model)
         model.resize_token_embeddings(max(len(tokenizer), config.text_config.vocab_size))
     _load_towers(model, arguments)
-    if arguments.vocabulary and arguments.language_model:
+    if arguments.language_model and (arguments.vocabulary or arguments.vision_tower):
         _carry_connector(model, arguments.language_model)
     for holder in (config.text_config, model.generation_config):
         holder.eos_token_id = tokenizer.eos_token_id
@@ -372,7 +376,8 @@ def _tokenizer(arguments: ModelArguments, texts) -> PreTrainedTokenizerBase:
         if arguments.preset not in PRESETS:
             preset_config(arguments.preset)  # raises with the list of presets
         preset = PRESETS[arguments.preset]
-        return train_tokenizer(texts(), arguments.vocab_size or preset.vocab_size, preset.context)
+        vocab_size = arguments.vocab_size or preset.vocab_size
+        return train_tokenizer(texts(), vocab_size, preset.context, preset.whole_words)
     tokenizer = AutoTokenizer.from_pretrained(source)
     missing = [token for token in SPECIAL_TOKENS[3:] if token not in tokenizer.get_vocab()]
     if missing:
