@@ -24,6 +24,10 @@ from small_vocabularies import (
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
+    CLIPConfig,
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    LlamaConfig,
     SamConfig,
     SamModel,
     SamVisionConfig,
@@ -309,6 +313,8 @@ def test_a_killed_stage_one_goes_on_with_the_same_losses(tmp_path, step):
 
 # What cannot be
 
+SMALL_CLIP = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2}
+
 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
@@ -339,6 +345,29 @@ def test_an_artifact_that_does_not_fit_the_merge_is_named(tmp_path):
         ValueError, match=r"small does not fit this merge: .*144 tokens .*192|64 .*cannot be joined by channel"
     ):
         run_stage_2(tmp_path / "out", vocabulary=tmp_path / "small")
+    assert not (tmp_path / "out" / "config.json").exists()
+
+
+def test_a_plain_tower_whose_grid_fits_is_merged_like_a_vocabulary(tmp_path):
+    clip = CLIPVisionConfig(image_size=96, patch_size=8, **SMALL_CLIP)
+    torch.manual_seed(0)
+    CLIPVisionModel(clip).save_pretrained(tmp_path / "clip")
+    run_stage_2(tmp_path / "out", vocabulary=tmp_path / "clip", freeze="vocabulary", max_steps=1)
+    saved, inside = weights(tmp_path / "clip"), part(weights(tmp_path / "out"), "vocabulary")
+    assert inside.keys() == saved.keys() and all(torch.equal(inside[name], value) for name, value in saved.items())
+    processor = AutoProcessor.from_pretrained(tmp_path / "out").image_processor
+    assert processor.high_res_size == {"height": 96, "width": 96}
+
+
+def test_what_is_no_tower_with_a_grid_is_not_merged(tmp_path):
+    for name, config in {"decoder": LlamaConfig(), "clip": CLIPConfig()}.items():
+        config.save_pretrained(tmp_path / name)
+        sentence = f"the vision vocabulary .*{name} does not fit this merge: vocabulary_config is a .* configuration without image_size"
+        with pytest.raises(ValueError, match=sentence):
+            run_stage_2(tmp_path / "out", vocabulary=tmp_path / name)
+    CLIPVisionConfig(image_size=96, patch_size=16, **SMALL_CLIP).save_pretrained(tmp_path / "coarse")
+    with pytest.raises(ValueError, match="144 tokens .* gives 36 .*cannot be joined by channel"):
+        run_stage_2(tmp_path / "out", vocabulary=tmp_path / "coarse")
     assert not (tmp_path / "out" / "config.json").exists()
 
 
