@@ -98,7 +98,9 @@ def test_answers_that_are_never_marked_are_listed_and_a_judge_that_marks_none_st
 def test_the_registry_lets_a_judge_mark_mmvet(tmp_path):
     assert get_benchmark("mmvet").judge == "correctness"
     (item,), _ = load_benchmark("mmvet", path=write_benchmark(tmp_path, "mmvet"))
-    sample = Sample(item.benchmark, item.id, item.prompt, item.truth, item.references, group=item.group, said={"true": "-1"})
+    sample = Sample(
+        item.benchmark, item.id, item.prompt, item.truth, item.references, group=item.group, said={"true": "-1"}
+    )
     (answered,) = answers_by_condition([sample], ["true"])["true"]
     assert answered.truth == "-1<AND>-5" and answered.capabilities == ("ocr", "math") and answered.said == "-1"
     with pytest.raises(ValueError, match="has judge: 'correctnes'; did you mean 'correctness'"):
