@@ -405,7 +405,7 @@ class NanoVLMsConfig(CarriesCodeMixin, PreTrainedConfig):
         self.vocabulary_config = None
         if vocabulary_config is not None:
             self.vocabulary_config = _sub_config(vocabulary_config, "nanovlms_vocabulary", "vocabulary_config")
-            _check_gives_a_grid(self.vocabulary_config, "vocabulary_config")
+            check_gives_a_grid(self.vocabulary_config, "vocabulary_config")
         self.vocabulary_connector = vocabulary_connector
         self.vocabulary_join = vocabulary_join
         self.vocabulary_channels = vocabulary_channels
@@ -504,7 +504,7 @@ class NanoVLMsConfig(CarriesCodeMixin, PreTrainedConfig):
                     "use_cls_token=True (our encoder) or num_prefix_tokens (a tower this package does not know)."
                 )
             return 1
-        _check_gives_a_grid(self.vision_config, "vision_config")
+        check_gives_a_grid(self.vision_config, "vision_config")
         grid = _side(self.vision_config.image_size) // _side(self.vision_config.patch_size)
         if self.connector == "pixel_shuffle":
             if self.image_tokens == "all" and self.num_prefix_tokens:
@@ -526,8 +526,13 @@ def tower_width(config: PreTrainedConfig) -> int:
     return config.output_channels if config.model_type == "sam_vision_model" else config.hidden_size
 
 
-def _check_gives_a_grid(config: PreTrainedConfig, key: str) -> None:
-    """Raises ValueError unless a configuration says how many tokens a picture becomes, and how wide they are."""
+def check_gives_a_grid(config: PreTrainedConfig, key: str) -> None:
+    """Raises ValueError unless a tower's configuration says how many tokens a picture becomes, and how wide they are.
+
+    Args:
+        config (`PreTrainedConfig`): the configuration.
+        key (`str`): what the error calls it.
+    """
     width = "output_channels" if config.model_type == "sam_vision_model" else "hidden_size"
     absent = [name for name in ("image_size", "patch_size", width) if getattr(config, name, None) is None]
     if absent:
@@ -594,4 +599,4 @@ def _count_prefix_tokens(vision_config) -> int:
     return _PREFIX_TOKENS.get(vision_config.model_type, 0) + registers
 
 
-__all__ = ["NanoVLMsConfig", "NanoVLMsVisionConfig", "NanoVLMsVocabularyConfig", "tower_width"]
+__all__ = ["NanoVLMsConfig", "NanoVLMsVisionConfig", "NanoVLMsVocabularyConfig", "check_gives_a_grid", "tower_width"]

@@ -414,9 +414,12 @@ def test_a_plain_tower_whose_grid_fits_is_merged_like_a_vocabulary(tmp_path):
 def test_what_is_no_tower_with_a_grid_is_not_merged(tmp_path):
     for name, config in {"decoder": LlamaConfig(), "clip": CLIPConfig()}.items():
         config.save_pretrained(tmp_path / name)
-        sentence = f"the vision vocabulary .*{name} does not fit this merge: vocabulary_config is a .* configuration without image_size"
+        sentence = rf"vocabulary='.*{name}' is a \w+ configuration without image_size and patch_size"
         with pytest.raises(ValueError, match=sentence):
             run_stage_2(tmp_path / "out", vocabulary=tmp_path / name)
+    finished = {"preset": None, "overrides": None, "model_name_or_path": finished_stage_2()[0]}
+    with pytest.raises(ValueError, match="is a llama configuration without image_size"):
+        run_stage_2(tmp_path / "out", vocabulary=tmp_path / "decoder", **finished)
     CLIPVisionConfig(image_size=96, patch_size=16, **SMALL_CLIP).save_pretrained(tmp_path / "coarse")
     with pytest.raises(ValueError, match="144 tokens .* gives 36 .*cannot be joined by channel"):
         run_stage_2(tmp_path / "out", vocabulary=tmp_path / "coarse")
