@@ -784,14 +784,25 @@ class NanoVLMsModel(NanoVLMsPreTrainedModel):
             features = features[:, self.config.num_prefix_tokens :]
         features = self.connector(features)  # (images, tokens, text_hidden or a part of it)
         if high_res_pixel_values is not None:
-            read = self.vocabulary(high_res_pixel_values, return_dict=True).last_hidden_state
-            if read.ndim == 4:
-                read = read.flatten(2).transpose(1, 2)
+            read = self._read_high_res(high_res_pixel_values)  # (images, tokens, vocabulary_hidden)
             # by channel each token gets what both towers say of its place, by sequence one tower's tokens follow the other's
             axis = -1 if self.config.vocabulary_join == "channel" else 1
             features = torch.cat([features, self.vocabulary_connector(read)], dim=axis)
         outputs.pooler_output = features  # (images, image_seq_length, text_hidden)
         return outputs
+
+    def _read_high_res(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        read = self.vocabulary(pixel_values, return_dict=True).last_hidden_state
+        if read.ndim == 4:
+            read = read.flatten(2).transpose(1, 2)
+        read = read[:, self.config.vocabulary_prefix_tokens :]
+        grid = self.config.vocabulary_grid
+        if read.shape[1] != grid * grid:
+            raise ValueError(
+                f"the vision vocabulary ({self.config.vocabulary_config.model_type}) gave {read.shape[1]} tokens a picture, but its "
+                f"image and patch size speak of {grid}x{grid}; take a tower with one token for each patch."
+            )
+        return read
 
     def _check_views(self, pixel_values: torch.Tensor, high_res_pixel_values: torch.Tensor | None) -> None:
         cure = "make both views with one call of the processor saved beside the model"

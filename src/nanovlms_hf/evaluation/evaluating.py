@@ -25,6 +25,7 @@ from ..data.world import world_texts
 from ..endpoint import ChatEndpoint, EndpointConfig
 from ..training.processes import parting_together
 from .benchmarks import Benchmark, get_benchmark, load_benchmark
+from .correctness import Answered, mark_answers
 from .generating import Asked, answer_batch, completion_nll
 from .graders import Completion, programmatic_graders
 from .grading import FEWEST_ITEMS, grade_with_judge, grade_with_rules, grades_table
@@ -286,6 +287,7 @@ def finish(arguments: EvaluationArguments, parts: Sequence[_Part], records: dict
         name = part.benchmark.name
         samples[name] = samples_of(part, arguments.conditions, records)
         results["benchmarks"][name] = {
+            **({"judge": part.benchmark.judge} if part.benchmark.judge else {}),
             "problems": [{"id": problem.id, "reason": problem.reason} for problem in part.problems],
             **score_samples(
                 samples[name],
@@ -328,13 +330,18 @@ def read_training_texts(entry: str | None) -> list[str]:
 
 
 def _grade(arguments: EvaluationArguments, parts: Sequence[_Part], samples: dict, training: list[str]) -> dict:
-    """Grades of every benchmark that gives a beginning."""
+    """Grades of every benchmark that gives a beginning, and a judge's marks of every one that asks for them."""
+    endpoint = judge_endpoint(arguments)
+    reports: dict = {}
+    judged = [part.benchmark.name for part in parts if part.benchmark.judge and endpoint]
+    for name in judged:
+        answers = answers_by_condition(samples[name], arguments.conditions)
+        options = {"resamples": arguments.resamples, "seed": arguments.seed}
+        reports[name] = [mark_answers(answers, endpoint, seeds=range(arguments.judge_seeds), **options)]
     chosen = [part for part in parts if part.benchmark.prefix_words]
     if not chosen:
-        return {}
+        return reports
     graders = programmatic_graders(training or world_reference_texts(2000, 500, seed=0), reference_model(arguments))
-    endpoint = judge_endpoint(arguments)
-    reports = {}
     for part in chosen:
         completions = completions_by_condition(samples[part.benchmark.name], arguments.conditions)
         options = {"fewest_items": arguments.fewest_items, "resamples": arguments.resamples, "seed": arguments.seed}
@@ -352,6 +359,24 @@ def completions_by_condition(samples: Sequence[Sample], conditions: Sequence[str
     answered = [sample for sample in samples if all(condition in sample.said for condition in conditions)]
     return {
         condition: [Completion(s.id, s.prefix, s.said[condition], s.facts, s.truth) for s in answered]
+        for condition in conditions
+    }
+
+
+def answers_by_condition(samples: Sequence[Sample], conditions: Sequence[str]) -> dict[str, list[Answered]]:
+    """What is to be marked, under each condition: the items with a truth that were answered under all of them."""
+    answered = [s for s in samples if s.references and all(condition in s.said for condition in conditions)]
+    return {
+        condition: [
+            Answered(
+                s.id,
+                s.prompt,
+                s.truth,
+                s.said[condition],
+                tuple(name.strip() for name in (s.group or "").split(",") if name.strip()),
+            )
+            for s in answered
+        ]
         for condition in conditions
     }
 
