@@ -98,6 +98,8 @@ def run(case: Case, batch: dict[str, Any]) -> Any:
         for key, value in batch.items()
         if key not in _NOT_FOR_THE_MODEL and isinstance(value, (torch.Tensor, dict))
     }
+    if "input_ids" in inputs:
+        inputs["use_cache"] = False  # as in training: with a cache transformers looks for no packed examples
     return case.model(**inputs)
 
 

@@ -120,8 +120,10 @@ def _padding_free(alone: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
     packed = {"input_ids": torch.cat([single["input_ids"] for single in alone], dim=1)}
     packed["position_ids"] = torch.cat(positions)[None]
     for key in sorted(set().union(*(_of_pictures(single) for single in alone))):
-        values = [single[key] for single in alone if key in single]
-        packed[key] = torch.cat(values, dim=1 if values[0].ndim == 5 else 0)  # SmolVLM: (rows, pictures, ...)
+        holders = [single for single in alone if key in single]
+        by_row = any(single[name].ndim == 5 for single in holders for name in pixel_keys(single))
+        # flat pictures stand behind each other; SmolVLM's are (rows, pictures, channels, height, width)
+        packed[key] = torch.cat([single[key] for single in holders], dim=1 if by_row else 0)
     return packed
 
 

@@ -137,8 +137,8 @@ def _views(row: dict[str, Any], batch: dict[str, Any]) -> list[_View]:
                 key=key,
                 contrast_before=contrast,
                 contrast_after=float(_coarse(value).std()),
-                range_before=float(before.max() - before.min()),
-                range_after=float(seen.max() - seen.min()),
+                range_before=max(_range(array[None]) for array in originals),
+                range_after=_range(value) if value.ndim == 4 else float(seen.max() - seen.min()),
                 largest=float(seen.abs().max()),
                 extremes_before=_share_at_extremes(before),
                 extremes_after=_share_at_extremes(seen),
@@ -160,6 +160,12 @@ def _coarse(pictures: torch.Tensor) -> torch.Tensor:
     if pictures.ndim < 4:
         return pictures.mean(-1)
     return adaptive_avg_pool2d(pictures.flatten(0, -4), _COARSE)
+
+
+def _range(pictures: torch.Tensor) -> float:
+    """The largest range of values in a channel of pictures `(pictures, channels, height, width)`."""
+    channels = pictures.flatten(2)  # (pictures, channels, pixels)
+    return float((channels.amax(-1) - channels.amin(-1)).max())
 
 
 def _share_at_extremes(values: torch.Tensor) -> float:

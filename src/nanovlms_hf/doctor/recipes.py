@@ -34,11 +34,7 @@ _WEIGHTS_MISSING = "weights match, missing"  # of `building.load_part`
 
 
 class _ReadyError(Exception):
-    """Raised where training would begin; holds the trainer."""
-
-    def __init__(self, trainer: Trainer):
-        super().__init__("the trainer is ready")
-        self.trainer = trainer
+    """Raised where training would begin."""
 
 
 def examine_recipe(config: str, flags: list[str] | None = None, stage: str | None = None) -> Report:
@@ -52,28 +48,39 @@ def examine_recipe(config: str, flags: list[str] | None = None, stage: str | Non
     Raises:
         ValueError, OSError: if the recipe is wrong or something that it names is not there.
     """
+    flags = list(flags or [])
+    try:
+        with ready_trainer(config, flags, stage) as trainer:
+            frozen = _frozen(_read(Path(config)), flags)
+            return check_trainer(trainer, _processor(trainer), frozen=frozen, full_report=True)
+    except WeightsDoNotFitError as error:
+        return _not_loaded(error)
+    except ValueError as error:
+        if _WEIGHTS_MISSING in str(error):
+            return _not_loaded(error)
+        raise
+
+
+@contextmanager
+def ready_trainer(config: str, flags: list[str] | None = None, stage: str | None = None) -> Iterator[Trainer]:
+    """The trainer of a recipe at the moment where training would begin; its output folder goes when the context is left.
+
+    Args, Raises: as `examine_recipe`.
+    """
     flags, path = list(flags or []), Path(config)
     content = _read(path)
-    stage = stage or path.stem.split("_")[-1]
-    module = _module(stage, path)
+    module = _module(stage or path.stem.split("_")[-1], path)
     with TemporaryDirectory(prefix="nanovlms-doctor-") as folder:
-        argv = ["--config", config, *_fewer_rows(content, flags), *flags, *_harmless(folder)]
-        try:
-            with _held():
-                module.main(argv)
-        except _ReadyError as ready:
-            trainer = ready.trainer
-        except WeightsDoNotFitError as error:
-            return _not_loaded(error)
-        except ValueError as error:
-            if _WEIGHTS_MISSING in str(error):
-                return _not_loaded(error)
-            raise
-        else:
+        with _held() as held:
+            try:
+                module.main(["--config", str(config), *_fewer_rows(content, flags), *flags, *_harmless(folder)])
+            except _ReadyError:
+                pass
+        if not held:
             raise ValueError(
                 f"{config} ended before it began to train; name its stage with --stage ({', '.join(STAGES)})."
             )
-        return check_trainer(trainer, _processor(trainer), frozen=_frozen(content, flags), full_report=True)
+        yield held[0]
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -119,24 +126,25 @@ def _harmless(folder: str) -> list[str]:
 
 
 @contextmanager
-def _held() -> Iterator[None]:
-    """Makes `Trainer.train` raise `_ReadyError`, for every trainer."""
+def _held() -> Iterator[list[Trainer]]:
+    """Makes `Trainer.train` raise `_ReadyError`, for every trainer; the list gets the trainer."""
+    held: list[Trainer] = []
 
     def stop(trainer: Trainer, *_arguments, **_options):
-        raise _ReadyError(trainer)
+        held.append(trainer)
+        raise _ReadyError
 
     train, token = Trainer.train, EXAMINING.set(True)
     Trainer.train = stop
     try:
-        yield
+        yield held
     finally:
         Trainer.train = train
         EXAMINING.reset(token)
 
 
 def _processor(trainer: Trainer) -> Any:
-    collators = getattr(trainer.data_collator, "image_processor", None)  # of stages without text
-    return trainer.processing_class or collators
+    return trainer.processing_class or getattr(trainer.data_collator, "image_processor", None)  # stages without text
 
 
 def _frozen(content: dict[str, Any], flags: list[str]) -> list[str]:
@@ -151,4 +159,4 @@ def _not_loaded(error: Exception) -> Report:
     return Report([weights_not_loaded(" ".join(str(error).split()).rstrip("."))], checks=["weights"])
 
 
-__all__ = ["STAGES", "examine_recipe"]
+__all__ = ["STAGES", "examine_recipe", "ready_trainer"]

@@ -175,10 +175,12 @@ def _examine(case: Case, collator: Callable) -> Report:
     silent = check("supervised tokens", check_supervised) if case.has_labels else []
     if case.has_text and not silent:
         check("end of answers", check_end)
+    pictures = any(pixel_keys(single) for single in case.singles)
+    spoilt = [finding for finding in check("pictures", check_pictures) if finding.severity == ERROR] if pictures else []
+    if any(finding.code == "pictures_blank" for finding in spoilt):
+        return report  # SmolVLM drops them, and nothing can be learned of what stands behind them
     if case.has_text and check("placeholders", check_placeholders):
         return report
-    pictures = any(pixel_keys(single) for single in case.singles)
-    spoilt = check("pictures", check_pictures) if pictures else []
     failed = _try_forward(case)
     report.checks.append("forward pass")
     if failed:

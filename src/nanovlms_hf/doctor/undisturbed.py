@@ -8,10 +8,6 @@ import numpy as np
 import torch
 from torch import nn
 
-# What modules register stands in these; they are dictionaries of objects that looking does not replace.
-_REGISTERED = ("_parameters", "_modules", "_buffers")
-
-
 @contextmanager
 def undisturbed(model: nn.Module) -> Iterator[None]:
     """Restores, when left, the random states and all that a forward pass may change in a model, bit for bit.
@@ -24,23 +20,20 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     devices = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
     modules = list(model.modules())
-    attributes = [{key: value for key, value in vars(item).items() if key not in _REGISTERED} for item in modules]
-    buffers = [dict(module._buffers) for module in modules]
-    values = {
-        id(buffer): (buffer, buffer.clone())
-        for held in buffers
-        for buffer in held.values()
-        if buffer is not None and not buffer.is_meta
-    }
+    attributes = [dict(vars(module)) for module in modules]
+    # among them the registries of buffers and of hooks, which a forward pass may install
+    inner = [(value, dict(value)) for held in attributes for value in held.values() if isinstance(value, dict)]
+    values = [(buffer, buffer.clone()) for buffer in model.buffers() if not buffer.is_meta]
     try:
         yield
     finally:
         with torch.no_grad():
-            for buffer, value in values.values():
+            for buffer, value in values:
                 buffer.copy_(value)
-        for module, before, held in zip(modules, attributes, buffers, strict=True):
-            _restore(vars(module), before, kept=_REGISTERED)
-            _restore(module._buffers, held)
+        for module, before in zip(modules, attributes, strict=True):
+            _restore(vars(module), before)
+        for registry, before in inner:
+            _restore(registry, before)
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.set_rng_state(states[2])
@@ -48,8 +41,8 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
             torch.cuda.set_rng_state_all(devices)
 
 
-def _restore(now: dict, before: dict, kept: tuple[str, ...] = ()) -> None:
-    for key in [key for key in now if key not in before and key not in kept]:
+def _restore(now: dict, before: dict) -> None:
+    for key in [key for key in now if key not in before]:
         del now[key]
     now.update(before)
 
