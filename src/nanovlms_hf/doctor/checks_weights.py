@@ -4,6 +4,7 @@ What `from_pretrained` reported is taken where the caller kept it. Otherwise the
 device, which reads no weights, and a sample of its numbers is laid beside the model's.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -117,13 +118,27 @@ def _compared_values(model: nn.Module) -> tuple[int, int]:
     compared = unlike = 0
     for path in sorted(folder.glob("*.safetensors")):
         with safe_open(path, framework="pt") as file:
-            names = [name for name in file.keys() if name in ours]  # noqa: SIM118 - not a mapping
-            for name in names[:: max(len(names) // _SAMPLED, 1)]:
-                theirs, mine = file.get_tensor(name).float().flatten(), ours[name].detach().float().cpu().flatten()
+            pairs = [(name, _name_in_the_model(name, ours)) for name in file.keys()]  # noqa: SIM118 - not a mapping
+            pairs = [(name, own) for name, own in pairs if own]
+            for name, own in pairs[:: max(len(pairs) // _SAMPLED, 1)]:
+                theirs, mine = file.get_tensor(name).float().flatten(), ours[own].detach().float().cpu().flatten()
                 if theirs.shape == mine.shape and theirs.any():
                     compared += 1
                     unlike += bool(torch.cosine_similarity(theirs, mine, dim=0).abs() < _UNRELATED)
     return compared, unlike
+
+
+def _name_in_the_model(name: str, ours: Iterable[str]) -> str | None:
+    """What a weight of the file is called in the model: the same, or the only name with the same end, where prefixes moved."""
+    if name in ours:
+        return name
+    pieces = name.split(".")
+    for start in range(1, len(pieces) - 2):
+        end = "." + ".".join(pieces[start:])
+        found = [own for own in ours if own.endswith(end)]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
 
 
 __all__ = ["check_weights", "weights_not_loaded"]

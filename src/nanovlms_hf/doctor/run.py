@@ -176,7 +176,9 @@ def _examine(case: Case, collator: Callable) -> Report:
     if case.has_text and not silent:
         check("end of answers", check_end)
     pictures = any(pixel_keys(single) for single in case.singles)
-    spoilt = [finding for finding in check("pictures", check_pictures) if finding.severity == ERROR] if pictures else []
+    spoilt = (
+        [finding for finding in check("pictures", check_pictures) if finding.severity == ERROR] if pictures else []
+    )
     if any(finding.code == "pictures_blank" for finding in spoilt):
         return report  # SmolVLM drops them, and nothing can be learned of what stands behind them
     if case.has_text and check("placeholders", check_placeholders):

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+
 @contextmanager
 def undisturbed(model: nn.Module) -> Iterator[None]:
     """Restores, when left, the random states and all that a forward pass may change in a model, bit for bit.
