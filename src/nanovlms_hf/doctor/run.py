@@ -172,8 +172,8 @@ def _examine(case: Case, collator: Callable) -> Report:
             decode(single, case.tokenizer, case.image_token_id, len(pictures_of(row)))
             for row, single in zip(case.rows, case.singles, strict=True)
         ]
-    silent = check("supervised tokens", check_supervised) if case.has_labels else []
-    if case.has_text and not silent:
+    learned = check("supervised tokens", check_supervised) if case.has_labels else []
+    if case.has_text and not any(finding.severity == ERROR for finding in learned):
         check("end of answers", check_end)
     pictures = any(pixel_keys(single) for single in case.singles)
     spoilt = (
