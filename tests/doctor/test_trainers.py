@@ -135,6 +135,17 @@ def test_a_warning_does_not_stop_it(tmp_path, caplog):
     assert any("the doctor warns of placeholders_supervised" in record.message for record in caplog.records)
 
 
+def test_a_doctor_that_fails_does_not_end_the_run(tmp_path, caplog, monkeypatch):
+    def fail(*_, **__):
+        raise KeyError("odd")
+
+    monkeypatch.setattr("nanovlms_hf.doctor.run.check_gradients", fail)
+    patient = ours()
+    with caplog.at_level(logging.WARNING, "nanovlms_hf"):
+        assert check_trainer(trainer_of(patient, tmp_path), patient.processor) == []
+    assert any("could not look at this run (KeyError: 'odd')" in record.message for record in caplog.records)
+
+
 def test_what_a_recipe_freezes_is_told(tmp_path):
     patient = ours()
     trainer = trainer_of(patient, tmp_path)

@@ -108,12 +108,17 @@ def check_trainer(
     """
     if EXAMINING.get() and not full_report:  # `nanovlms doctor` runs the recipe up to here and looks in full itself
         return []
+    if full_report:
+        return _examine_trainer(trainer, processor, frozen)
     report, message = Report(), None
     if trainer.is_world_process_zero() and not _is_split(trainer):
-        report = _examine_trainer(trainer, processor, frozen)
+        try:
+            report = _examine_trainer(trainer, processor, frozen)
+        except Exception as error:  # looking must neither end a good run nor leave the other processes waiting
+            logger.warning(
+                f"the doctor could not look at this run ({type(error).__name__}: {error}); it goes on unexamined."
+            )
         message = sentence(finding for finding in report.findings if finding.severity == ERROR) or None
-    if full_report:
-        return report
     if trainer.args.world_size > 1:
         message = broadcast_object_list([message])[0]
     if message:
