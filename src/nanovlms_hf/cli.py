@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from .cli_doctor import add_doctor
 from .cli_hub import HUB_COMMANDS
 
 
@@ -24,16 +25,16 @@ def main(argv: list[str] | None = None) -> int:
         _add_grade,
         _add_compare,
         _add_describe_dataset,
+        add_doctor,
         *HUB_COMMANDS,
     ):
         add(commands)
     arguments = parser.parse_args(argv)
     try:
-        arguments.run(arguments)
+        return arguments.run(arguments) or 0
     except (ValueError, OSError) as error:  # transformers reports what it cannot find as OSError, over several lines
         print(f"nanovlms {arguments.command}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    return 0
 
 
 def _add_presets(commands) -> None:
