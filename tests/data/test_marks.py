@@ -5,7 +5,7 @@ import pytest
 
 from nanovlms_hf.data.detection import detection_row
 from nanovlms_hf.data.documents import DocumentConfig, document_row
-from nanovlms_hf.data.marks import ALPHABET, IGNORED, NUM_CHARACTERS, mark_tasks, marks_of
+from nanovlms_hf.data.marks import ALPHABET, IGNORED, NUM_CHARACTERS, mark_tasks, marks_of, words_of
 from nanovlms_hf.data.vocabulary import COLOURS, KINDS
 
 
@@ -75,3 +75,13 @@ def test_the_things_of_a_drawn_row_are_marked():
     assert named and named <= {kind for kind, _, _ in row["objects"]}
     for task in mark_tasks(1):
         assert marks[task.name].max() < task.num_classes and marks[task.name].shape == (144, task.slots)
+
+
+def test_words_are_the_tokens_for_what_a_square_shows():
+    vocabulary = {"girl": 1, "running": 2, "Running": 3, "red": 4, "\u0120red": 5, "a": 6, "b": 7}
+    scene = {"objects": [("running girl", "red", (0.5, 0.0, 1.0, 0.5)), ("drum", None, (0.0, 0.5, 0.5, 1.0))]}
+    none = [IGNORED] * 6
+    assert words_of(scene, 2, vocabulary, 6).tolist() == [none, [3, 2, 1, 4, 5, IGNORED], none, none]
+    page = {"glyphs": ("aba\u00e9", np.array([box(0.1 * (1 + index), 0.2) for index in range(4)], np.float32))}
+    assert words_of(page, 1, vocabulary, 3).tolist() == [[6, 7, IGNORED]]
+    assert (words_of({"images": []}, 2, vocabulary, 2) == IGNORED).all()

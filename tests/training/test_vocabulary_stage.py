@@ -124,7 +124,9 @@ def test_the_reader_holds_the_artifact_and_no_heads_of_the_training():
 
 def test_marks_teach_the_tower_before_stage_one(tmp_path):
     summary = run_marks(tmp_path / "marks")
-    assert {"eval_characters_accuracy", "eval_kinds_accuracy", "eval_hundreds_accuracy", "eval_tens_accuracy"} <= set(summary["accuracy"])
+    assert {"eval_characters_accuracy", "eval_kinds_accuracy", "eval_hundreds_accuracy", "eval_tens_accuracy"} <= set(
+        summary["accuracy"]
+    )
     marked = weights(tmp_path / "marks")
     run_stage_1(
         tmp_path / "on", vision_tower=tmp_path / "marks", learning_rate=0.0, muon_learning_rate=None, test_rows=0

@@ -6,6 +6,7 @@ whose middle lies in it, in reading order, and the kind, colour and box of the t
 decoder and speed up reading several times (docs/log.md).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ _CLASS_OF = {character: index for index, character in enumerate(ALPHABET, start=
 _OTHER = NUM_CHARACTERS - 1
 
 _DIGITS = 10
+_AFTER_SPACE = "\u0120"  # how a byte-level vocabulary writes the space that a word begins with
 _KIND_OF = {name: index for index, name in enumerate(KINDS, start=1)}
 _COLOUR_OF = {name: index for index, name in enumerate(COLOURS, start=1)}
 IGNORED = -100
@@ -84,6 +86,31 @@ def marks_of(row: dict[str, Any], grid: int, slots: int) -> dict[str, np.ndarray
     return {"characters": characters, "kinds": kinds, "colours": colours, "hundreds": hundreds, "tens": tens}
 
 
+def words_of(row: dict[str, Any], grid: int, vocabulary: Mapping[str, int], slots: int) -> np.ndarray:
+    """The decoder's own tokens for what each square shows: the words of its thing's kind and colour, or its characters.
+
+    Args:
+        row (`dict`), grid (`int`): as for `marks_of`.
+        vocabulary (`Mapping[str, int]`): token -> id, as a tokenizer's `get_vocab()`; a word that is no single token is left out.
+        slots (`int`): tokens a square at most.
+
+    Returns:
+        `np.ndarray`: ids of shape `(grid * grid, slots)`, int64, -100 where there is none.
+    """
+    said = np.full((grid * grid, slots), IGNORED, np.int64)
+    for kind, colour, box in row.get("objects") or ():
+        first, *others = kind.split()
+        words = [first.capitalize(), first, *others, *([colour] if colour else [])]
+        known = [vocabulary[token] for word in words for token in (word, _AFTER_SPACE + word) if token in vocabulary]
+        said[_covered(box, grid)] = (known + [IGNORED] * slots)[:slots]
+    if row.get("glyphs") is not None:
+        for square, characters in enumerate(_character_marks(*row["glyphs"], grid, slots)):
+            letters = [ALPHABET[mark - 1] for mark in characters if 0 < mark < _OTHER]
+            known = [vocabulary[letter] for letter in dict.fromkeys(letters) if letter in vocabulary]
+            said[square, : len(known)] = known
+    return said
+
+
 def _cells(positions: np.ndarray, grid: int) -> np.ndarray:
     return np.clip((positions * grid).astype(np.int64), 0, grid - 1)
 
@@ -103,14 +130,19 @@ def _character_marks(characters: str, boxes: np.ndarray, grid: int, slots: int) 
 
 
 def _mark_objects(objects, grid: int, kinds, colours, hundreds, tens) -> None:
-    middles = (np.arange(grid) + 0.5) / grid
     for kind, colour, box in objects:  # in drawing order: what is drawn later covers what was drawn before
-        across = (middles >= box[0]) & (middles < box[2])
-        down = (middles >= box[1]) & (middles < box[3])
-        covered = (down[:, None] & across[None, :]).reshape(-1)
+        covered = _covered(box, grid)
         kinds[covered], colours[covered] = _KIND_OF[kind], _COLOUR_OF.get(colour, IGNORED)
         written = np.asarray(scale_box(box, 1, 1))
         hundreds[covered], tens[covered] = written // 100, written // 10 % 10
 
 
-__all__ = ["ALPHABET", "IGNORED", "MarkTask", "NUM_CHARACTERS", "mark_tasks", "marks_of"]
+def _covered(box, grid: int) -> np.ndarray:
+    """Which squares have their middle in a box, as a flat mask."""
+    middles = (np.arange(grid) + 0.5) / grid
+    across = (middles >= box[0]) & (middles < box[2])
+    down = (middles >= box[1]) & (middles < box[3])
+    return (down[:, None] & across[None, :]).reshape(-1)
+
+
+__all__ = ["ALPHABET", "IGNORED", "MarkTask", "NUM_CHARACTERS", "mark_tasks", "marks_of", "words_of"]

@@ -14,7 +14,7 @@ import torch
 from transformers import AutoModel, PreTrainedModel
 from transformers.utils import logging
 
-from ..data.marks import marks_of
+from ..data.marks import marks_of, words_of
 from ..image_processing_nanovlms import NanoVLMsImageProcessor
 from ..locating import check_source
 from ..modeling_nanovlms import NanoVLMsVisionVocabulary
@@ -38,12 +38,17 @@ class ReadingArguments:
             SAM's (`facebook/sam-vit-base`); what matches and what is missing is reported.
         slots (`int`, defaults to 6): characters a token is marked with at most.
         mark_weight (`float`, defaults to 1.0): weight of the marks beside the decoder's loss; 0 trains as the paper does.
+        word_weight (`float`, defaults to 0.0): weight of a loss that holds what the decoder gets of each square to the words for
+            what it shows (see `reading_model.word_loss`); 0 trains as the paper does.
         test_rows (`int`, defaults to 64): held-out rows of each part of the mixture that are read out at the end.
     """
 
     init_from: str | None = field(default=None, metadata={"help": "Saved weights for the backbone, such as SAM's."})
     slots: int = field(default=6, metadata={"help": "Characters a token is marked with at most."})
     mark_weight: float = field(default=1.0, metadata={"help": "Weight of the marks; 0 trains as the paper does."})
+    word_weight: float = field(
+        default=0.0, metadata={"help": "Weight of the squares' words; 0 trains as the paper does."}
+    )
     test_rows: int = field(default=64, metadata={"help": "Held-out rows of each part that are read out at the end."})
 
 
@@ -53,18 +58,27 @@ class ReadingCollator(SupervisedCollator):
     Args:
         grid (`int`): tokens along a side of a picture.
         slots (`int`): characters a token is marked with at most.
+        words (`bool`, defaults to `False`): whether to give the tokens' words too.
     """
 
-    def __init__(self, *args, grid: int, slots: int, **kwargs):
+    def __init__(self, *args, grid: int, slots: int, words: bool = False, **kwargs):
         super().__init__(*args, **kwargs)
         self.grid, self.slots = grid, slots
+        self.vocabulary = self.processor.tokenizer.get_vocab() if words else None
 
     def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
-        """As `SupervisedCollator`, with `marks`: for each kind the classes of shape `(images, tokens, slots)`."""
-        marks = [marks_of(row, self.grid, self.slots) for row in examples if row["images"]]
+        """As `SupervisedCollator`, with `marks`: for each kind the classes of shape `(images, tokens, slots)`.
+
+        With words also `words`, ids of shape `(images, tokens, slots)`.
+        """
+        drawn = [row for row in examples if row["images"]]
+        marks = [marks_of(row, self.grid, self.slots) for row in drawn]
         batch = super().torch_call(examples)
         if marks:
             batch["marks"] = {name: torch.from_numpy(np.stack([row[name] for row in marks])) for name in marks[0]}
+        if drawn and self.vocabulary:
+            words = [words_of(row, self.grid, self.vocabulary, self.slots) for row in drawn]
+            batch["words"] = torch.from_numpy(np.stack(words))
         return batch
 
 
@@ -127,7 +141,12 @@ def train(
         data_arguments,
         arguments,
         build=partial(_build, reading=reading),
-        collate=partial(ReadingCollator, grid=vision.image_size // vision.patch_size, slots=reading.slots),
+        collate=partial(
+            ReadingCollator,
+            grid=vision.image_size // vision.patch_size,
+            slots=reading.slots,
+            words=reading.word_weight > 0,
+        ),
         finish=finish,
         side=vision.image_size,
         trainer_class=ReadingTrainer,
@@ -139,7 +158,9 @@ def _build(model_arguments: ModelArguments, texts: Callable, reading: ReadingArg
         model_arguments,
         texts,
         config_of=reading_config,
-        model_of=partial(ReadingModel, slots=reading.slots, mark_weight=reading.mark_weight),
+        model_of=partial(
+            ReadingModel, slots=reading.slots, mark_weight=reading.mark_weight, word_weight=reading.word_weight
+        ),
     )
     if reading.init_from:
         start_backbone(model.model.vision_tower, reading.init_from)
