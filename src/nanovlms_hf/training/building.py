@@ -26,29 +26,15 @@ from ..presets import PRESETS, preset_config
 from ..processing_nanovlms import NanoVLMsProcessor
 from ..tokenization import SPECIAL_TOKENS, train_tokenizer
 from .arguments import ModelArguments
+from .components import COMPONENTS, check_components, component_of
 
 logger = logging.get_logger(__name__)
-COMPONENTS = ("vision_tower", "vocabulary", "connector", "vocabulary_connector", "language_model")
-
-
-def component_of(parameter_name: str) -> str:
-    """The component that a parameter of `NanoVLMsForConditionalGeneration` belongs to; the head counts to the decoder."""
-    for component in COMPONENTS:
-        if parameter_name.startswith((f"model.{component}.", f"{component}.")):
-            return component
-    return "language_model"
-
-
-def _check_components(names: Iterable[str]) -> None:
-    unknown = sorted(set(names) - set(COMPONENTS))
-    if unknown:
-        raise ValueError(f"freeze={unknown} names no component; choose from {', '.join(COMPONENTS)}.")
 
 
 def freeze(model: PreTrainedModel, components: Iterable[str]) -> None:
     """Stops the named components from training; raises ValueError for a name that is no component."""
     components = list(components)
-    _check_components(components)
+    check_components("freeze", components)
     for name, parameter in model.named_parameters():
         if component_of(name) in components:
             parameter.requires_grad_(False)
@@ -238,7 +224,7 @@ def check_names(arguments: ModelArguments) -> None:
         raise ValueError(
             "the recipe names no model: give preset, model_name_or_path, or both vision_tower and language_model."
         )
-    _check_components(arguments.freeze)  # before anything slow
+    check_components("freeze", arguments.freeze)  # before anything slow
     for name in ("model_name_or_path", "vision_tower", "vocabulary", "language_model", "tokenizer_name_or_path"):
         if getattr(arguments, name):
             check_source(name, getattr(arguments, name))
