@@ -7,11 +7,18 @@ PEFT keeps the base's name, but a name says little: the model in `runs/sft` may 
 import hashlib
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from peft import PeftModel
 from safetensors import safe_open
-from transformers import AutoProcessor, PreTrainedModel
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+    ProcessorMixin,
+)
 from transformers.utils import logging
 from transformers.utils.hub import cached_file, get_checkpoint_shard_files
 
@@ -113,12 +120,49 @@ def load_merged(
         options: for the base's `from_pretrained`, such as `dtype`.
 
     Raises:
-        ValueError: if the folder holds no adapter, its base cannot be found, is another one, or has other shapes.
+        ValueError: if the folder holds no adapter, its base cannot be found, is another one, has other shapes, or is saved in 8
+            or 4 bits.
     """
     name = base_of(adapter, base)
     check_base(adapter, name)
     model = NanoVLMsForConditionalGeneration.from_pretrained(name, **options)
+    if getattr(model, "is_quantized", False):
+        raise ValueError(
+            f"the base {name} is saved in 8 or 4 bits, into which no adapter can be merged without a loss; put the adapter in {adapter} on "
+            "it with peft.PeftModel.from_pretrained, or train on the model in full precision with load_in_8bit or load_in_4bit."
+        )
     return put_on(model, adapter).merge_and_unload(), name
+
+
+def load(
+    name: str | Path, quantization_config: BitsAndBytesConfig | None = None, **options
+) -> tuple[PreTrainedModel, ProcessorMixin]:
+    """A saved image-text-to-text model and its processor; an adapter's folder means its base with the adapter merged.
+
+    Args:
+        name (`str` or `Path`): folder of a model or an adapter, or a model's repository on the Hub.
+        quantization_config (`BitsAndBytesConfig`, *optional*): hold the model in 8 or 4 bits.
+        options: for `from_pretrained`, such as `dtype`.
+
+    Raises:
+        ValueError: for an adapter, as `load_merged`.
+    """
+    low_bits = {"quantization_config": quantization_config} if quantization_config else {}
+    if not is_adapter(name):
+        model = AutoModelForImageTextToText.from_pretrained(name, **options, **low_bits)
+        return model, AutoProcessor.from_pretrained(name)
+    model, base = load_merged(name, **options)
+    processor = AutoProcessor.from_pretrained(_where_processor_lies(name, base))
+    if quantization_config:
+        with TemporaryDirectory() as folder:
+            model.save_pretrained(folder)
+            model = type(model).from_pretrained(folder, **options, **low_bits)
+    return model, processor
+
+
+def _where_processor_lies(adapter: str | Path, base: str) -> str | Path:
+    """A stage writes the processor beside its adapter; PEFT alone does not."""
+    return adapter if (Path(adapter) / "processor_config.json").is_file() else base
 
 
 def put_on(model: PreTrainedModel, adapter: str | Path) -> PeftModel:
@@ -150,9 +194,7 @@ def merge(adapter: str | Path, output: str | Path, base: str | Path | None = Non
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ValueError(f"{output} is there already and is not empty; name a new folder for the merged model.")
     model, name = load_merged(adapter, base, dtype="auto")
-    # A stage writes the processor beside its adapter; PEFT alone does not.
-    own = (Path(adapter) / "processor_config.json").is_file()
-    processor = AutoProcessor.from_pretrained(adapter if own else name)
+    processor = AutoProcessor.from_pretrained(_where_processor_lies(adapter, name))
     model.save_pretrained(output)
     processor.save_pretrained(output)
     return f"{output} holds {name} with the adapter in {adapter} merged into its weights, and the processor"
@@ -163,6 +205,7 @@ __all__ = [
     "base_of",
     "check_base",
     "is_adapter",
+    "load",
     "load_merged",
     "merge",
     "put_on",

@@ -21,7 +21,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from ..adapter_folders import base_of, is_adapter, load_merged
+from ..adapter_folders import base_of, is_adapter, load
 from ..configuration_nanovlms import NanoVLMsConfig
 from ..image_processing_nanovlms import NanoVLMsImageProcessor
 from ..locating import check_source
@@ -35,6 +35,7 @@ from .components import COMPONENTS, check_components, component_of
 from .low_bits import (
     check_layers,
     check_low_bits,
+    check_trainable,
     in_low_bits,
     parameter_count,
     quantization_config,
@@ -153,7 +154,7 @@ def build(
     check_names(arguments)
     as_saved = _is_as_saved(arguments)
     if as_saved:  # in fewer bits weight by weight, so that the whole model never lies in memory
-        options = _loading_options(arguments) | {"quantization_config": quantization_config(arguments)}
+        options = _loading_options(arguments) | _low_bit_options(arguments)
         model = NanoVLMsForConditionalGeneration.from_pretrained(arguments.model_name_or_path, **options)
         processor = NanoVLMsProcessor.from_pretrained(arguments.model_name_or_path)
     elif arguments.model_name_or_path:
@@ -164,6 +165,8 @@ def build(
         model = _from_base(model, processor, arguments, base_folder)
     if in_low_bits(arguments):
         check_layers(model, arguments)
+    if getattr(model, "is_quantized", False):
+        check_trainable(arguments)
         model = ready_for_adapter(model)
     freeze(model, arguments.freeze)
     context = getattr(model.config.text_config, "max_position_embeddings", None)
@@ -183,25 +186,22 @@ def _loading_options(arguments: ModelArguments) -> dict:
     )
 
 
+def _low_bit_options(arguments: ModelArguments) -> dict:
+    """Left out where none are asked for: a None would undo the bits that a model was saved in."""
+    config = quantization_config(arguments)
+    return {"quantization_config": config} if config else {}
+
+
 def _load_and_change(arguments: ModelArguments) -> tuple[NanoVLMsForConditionalGeneration, NanoVLMsProcessor]:
     """A saved model with an adapter merged into it, or with other towers."""
     source, options = arguments.model_name_or_path, _loading_options(arguments)
+    model, processor = load(source, **options)
     if is_adapter(source):
-        model, base = load_merged(source, **options)
-        processor = NanoVLMsProcessor.from_pretrained(_with_processor(source) or base)
-        model.name_or_path = source
-        logger.warning(f"{source} is an adapter: it was merged into {base}, and the stage goes on from there.")
-    else:
-        model = NanoVLMsForConditionalGeneration.from_pretrained(source, **options)
-        processor = NanoVLMsProcessor.from_pretrained(source)
+        logger.warning(f"{source} is an adapter: it was merged into its base, and the stage goes on from there.")
     _check_swapped(model.config, arguments)
     _load_towers(model, arguments)
     _take_normalisations(processor.image_processor, model.config, arguments)
     return model, processor
-
-
-def _with_processor(folder: str) -> str | None:
-    return folder if (Path(folder) / "processor_config.json").is_file() else None
 
 
 def _from_base(
@@ -215,7 +215,7 @@ def _from_base(
             model.save_pretrained(folder)
             processor.save_pretrained(folder)
         if in_low_bits(arguments):
-            options = _loading_options(arguments) | {"quantization_config": quantization_config(arguments)}
+            options = _loading_options(arguments) | _low_bit_options(arguments)
             model = type(model).from_pretrained(folder, **options)
     model.name_or_path = str(base_folder or "")
     return model

@@ -74,10 +74,16 @@ def check_low_bits(arguments: LowBitArguments, *, training: bool) -> None:
             f"{key} was asked for on the device {device.type!r}, but this bitsandbytes runs on {', '.join(sorted(supported))} only; "
             f"leave {key} out, or train on one of these."
         )
-    if training and not getattr(arguments, "use_peft", False):
+    if training:
+        check_trainable(arguments)
+
+
+def check_trainable(arguments: LowBitArguments) -> None:
+    """Raises ValueError unless an adapter is trained: for a model that is in 8 or 4 bits, asked for or saved so."""
+    if not getattr(arguments, "use_peft", False):
         raise ValueError(
-            f"{key} holds the weights as whole numbers, which take no gradient, so the model cannot be trained by itself; add use_peft: "
-            f"true to train an adapter on it, or leave {key} out."
+            "a model in 8 or 4 bits holds its weights as whole numbers, which take no gradient, so it cannot be trained by itself; add "
+            "use_peft: true to train an adapter on it, or start from a model in full precision."
         )
 
 
@@ -176,6 +182,7 @@ __all__ = [
     "LowBitArguments",
     "check_layers",
     "check_low_bits",
+    "check_trainable",
     "in_low_bits",
     "low_bit_layers",
     "parameter_count",
