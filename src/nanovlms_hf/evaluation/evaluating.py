@@ -13,16 +13,19 @@ import os
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
+from ..adapter_folders import load
 from ..data.pictures import PictureError
 from ..data.world import world_texts
 from ..endpoint import ChatEndpoint, EndpointConfig
+from ..locating import check_source
+from ..training.low_bits import LowBitArguments, check_layers, check_low_bits, in_low_bits, quantization_config
 from ..training.processes import parting_together
 from .benchmarks import Benchmark, get_benchmark, load_benchmark
 from .correctness import Answered, mark_answers
@@ -37,11 +40,11 @@ from .scoring import Sample, score_samples
 
 
 @dataclass
-class EvaluationArguments:
-    """What an evaluation's YAML may say; flags override it.
+class EvaluationArguments(LowBitArguments):
+    """What an evaluation's YAML may say, with the keys of 8 and 4 bits (`LowBitArguments`); flags override it.
 
     Args:
-        model (`str`): a saved image-text-to-text model, local or on the Hub.
+        model (`str`): a saved image-text-to-text model, local or on the Hub, or the folder of an adapter.
         output_dir (`str`): folder to write.
         benchmarks (`list`): names of the registry, or mappings that override one (`{name: chartqa, path: my/copy}`).
         conditions (`list[str]`): of true, blank and shuffled; the controls are what makes a number worth reading.
@@ -96,6 +99,7 @@ class EvaluationArguments:
     overwrite: bool = field(default=False, metadata={"help": "Throw away another evaluation's answers."})
 
     def __post_init__(self):
+        super().__post_init__()
         if isinstance(self.benchmarks, str):
             self.benchmarks = [self.benchmarks]
         if isinstance(self.conditions, str):
@@ -149,7 +153,7 @@ def run_evaluation(arguments: EvaluationArguments) -> dict | None:
     process.wait_for_everyone()
     done = store.read()
     process.wait_for_everyone()  # nobody writes before everybody has read
-    model, processor = load_model(arguments.model, process.device)
+    model, processor = load_model(arguments.model, process.device, arguments)
     for part in parts:
         for condition in arguments.conditions:
             todo = [k for k, item in enumerate(part.items) if (part.benchmark.name, condition, item.id) not in done]
@@ -195,22 +199,34 @@ def load_parts(arguments: EvaluationArguments) -> list[_Part]:
     return parts
 
 
-def load_model(name: str, device: torch.device):
-    """A model in evaluation mode, in 32-bit floats on a CPU, and its processor."""
-    from transformers import AutoModelForImageTextToText, AutoProcessor
+def load_model(name: str, device: torch.device, low_bits: LowBitArguments | None = None):
+    """A model in evaluation mode, in 32-bit floats on a CPU, and its processor.
 
-    from ..locating import check_source
+    Args:
+        name (`str`): a saved model, local or on the Hub, or the folder of an adapter, which is merged into its base.
+        device (`torch.device`): where the model shall lie.
+        low_bits (`LowBitArguments`, *optional*): hold it in 8 or 4 bits.
 
+    Raises:
+        ValueError: if there is no such model, or 8 or 4 bits are asked for where they cannot be had.
+    """
     check_source("model", name)
+    low_bits = low_bits or LowBitArguments()
+    check_low_bits(low_bits, training=False)
     dtype = "float32" if device.type == "cpu" else "auto"
     if device.type == "cpu":
         torch.set_num_threads(1)
-    model = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype).to(device).eval()
-    return model, AutoProcessor.from_pretrained(name)
+    model, processor = load(name, quantization_config(low_bits), dtype=dtype)
+    if in_low_bits(low_bits):
+        check_layers(model, low_bits)
+        return model.eval(), processor  # it is where it shall lie, and 8 bits cannot be moved
+    return model.to(device).eval(), processor
 
 
 def _state(arguments: EvaluationArguments, parts: Sequence[_Part]) -> dict:
-    return {
+    names = [field.name for field in fields(LowBitArguments)]
+    bits = {"low_bits": {name: getattr(arguments, name) for name in names}} if in_low_bits(arguments) else {}
+    return bits | {
         "model": model_digest(arguments.model),
         "benchmarks": [asdict(part.benchmark) for part in parts],
         "items": {part.benchmark.name: [item.id for item in part.items] for part in parts},
