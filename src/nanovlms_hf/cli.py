@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from .cli_hub import HUB_COMMANDS
+from .cli_plan import add_plan
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -24,6 +25,7 @@ def main(argv: list[str] | None = None) -> int:
         _add_grade,
         _add_compare,
         _add_describe_dataset,
+        add_plan,
         *HUB_COMMANDS,
     ):
         add(commands)
