@@ -44,6 +44,8 @@ def read_recipe(path: str | None, settings: Iterable[str] = (), kind: str | None
     Raises:
         ValueError: if the file cannot be read, is no mapping, or a key is no key of this recipe.
     """
+    if kind is not None and kind not in KINDS:
+        raise ValueError(f"--recipe {kind!r} is no kind of recipe; choose one of {', '.join(KINDS)}.")
     keys: dict[str, Any] = {}
     if path is not None:
         if not Path(path).is_file():
@@ -133,8 +135,6 @@ class Recipe:
     def __init__(
         self, kind: str, keys: dict[str, Any], device: str = "cuda", length: int | None = None, pictures: int = 1
     ):
-        if kind not in KINDS:
-            raise ValueError(f"--recipe {kind!r} is no kind of recipe; choose one of {', '.join(KINDS)}.")
         self.kind, self.keys, self.device, self.length, self.pictures = (
             kind,
             keys,

@@ -8,6 +8,7 @@ from .models import tokens_of_a_picture
 from .predicting import predict
 from .workload import Lora, LowBits, Workload
 
+BEGIN, END = "<!-- plan table -->", "<!-- end of plan table -->"
 MEMORIES = (6, 8, 12, 16, 24)
 TEXT_TOKENS = 256
 _LARGEST = 1024
@@ -59,4 +60,4 @@ def table(presets: Iterable[str] = tuple(PRESETS)) -> str:
     return "\n".join(table_rows(presets))
 
 
-__all__ = ["MEMORIES", "TEXT_TOKENS", "WAYS", "largest_batches", "table", "table_rows"]
+__all__ = ["BEGIN", "END", "MEMORIES", "TEXT_TOKENS", "WAYS", "largest_batches", "table", "table_rows"]
