@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from .cli_adapters import add_merge
 from .cli_hub import HUB_COMMANDS
 from .cli_plan import add_plan
 
@@ -27,6 +28,7 @@ def main(argv: list[str] | None = None) -> int:
         _add_describe_dataset,
         add_plan,
         *HUB_COMMANDS,
+        add_merge,
     ):
         add(commands)
     arguments = parser.parse_args(argv)

@@ -7,6 +7,7 @@ from accelerate import PartialState
 from datasets import Dataset, IterableDataset
 from transformers import AutoConfig
 
+from ..adapter_folders import base_of, is_adapter
 from ..data.mixture import Mixture, StreamedMixture
 from ..data.mixture_config import build_mixture
 from ..data.sources import load_sources, split_rows
@@ -125,7 +126,8 @@ def picture_side(arguments: ModelArguments) -> int:
             overrides["vocabulary_config"] = None
         config = preset_config(arguments.preset, **overrides)
     elif arguments.model_name_or_path:
-        config = AutoConfig.from_pretrained(arguments.model_name_or_path)
+        name = arguments.model_name_or_path
+        config = AutoConfig.from_pretrained(base_of(name) if is_adapter(name) else name)
     elif arguments.vision_tower:
         config = AutoConfig.from_pretrained(arguments.vision_tower)
     else:

@@ -22,6 +22,7 @@ from ..presets import reading_config
 from . import sft
 from .arguments import DataArguments, ModelArguments, StageArguments
 from .building import build
+from .low_bits import in_low_bits
 from .pushing import PushTowerMixin
 from .reading_model import ReadingModel
 from .trainer import NanoVLMsSFTTrainer, SupervisedCollator
@@ -117,6 +118,11 @@ def train(
         raise ValueError(
             "stage 1 needs a preset with a vision vocabulary, such as vary-nano; to train a saved one further, give its folder as "
             "vision_tower beside the preset."
+        )
+    if model_arguments.use_peft or in_low_bits(model_arguments):
+        raise ValueError(
+            "stage 1 learns all weights of a vision vocabulary, so there is no base for an adapter or for fewer bits; leave use_peft, "
+            "load_in_8bit and load_in_4bit out."
         )
     config = reading_config(model_arguments.preset, **(model_arguments.overrides or {}))
     if reading.init_from:
