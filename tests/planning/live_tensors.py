@@ -11,9 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 class LiveTensors(TorchDispatchMode):
-    """Notes every storage that an operation takes or gives, and after each operation adds up those that are still alive.
-
-    """
+    """Notes every storage that an operation takes or gives, and after each operation adds up those that are still alive."""
 
     def __init__(self):
         super().__init__()

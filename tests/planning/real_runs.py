@@ -10,6 +10,7 @@ from small_models import picture
 from small_stages import tiny_model
 from trl import DPOConfig, DPOTrainer
 
+from nanovlms_hf import NanoVLMsForConditionalGeneration
 from nanovlms_hf.data.scenes import WorldConfig
 from nanovlms_hf.data.world import world_dataset
 from nanovlms_hf.image_processing_nanovlms import NanoVLMsImageProcessor
@@ -17,6 +18,7 @@ from nanovlms_hf.planning.workload import Workload
 from nanovlms_hf.presets import preset_config
 from nanovlms_hf.training.arguments import ModelArguments, StageArguments
 from nanovlms_hf.training.building import build
+from nanovlms_hf.training.low_bits import LowBitArguments, quantization_config
 from nanovlms_hf.training.tower import DensePretrainingModel
 from nanovlms_hf.training.tower_stage import DenseCollator, DenseWorld, TowerStageArguments, TowerTrainer
 from nanovlms_hf.training.trainer import NanoVLMsSFTTrainer, SupervisedCollator
@@ -24,11 +26,15 @@ from nanovlms_hf.training.trainer import NanoVLMsSFTTrainer, SupervisedCollator
 ADAPTER = LoraConfig(r=8, lora_dropout=0.0, target_modules=r".*language_model.*_proj")
 
 
+UPDATES = 3  # of the same rows; one more than is run, so that the loader has a batch ready as it does in a long run
+
+
 def _quiet(folder, batch: int) -> dict:
     return {
         "output_dir": str(folder),
         "per_device_train_batch_size": batch,
         "max_steps": 2,
+        "train_sampling_strategy": "sequential",
         "save_strategy": "no",
         "use_cpu": True,
         "disable_tqdm": True,
@@ -37,28 +43,37 @@ def _quiet(folder, batch: int) -> dict:
     }
 
 
-def run_sft(folder, batch: int = 8, peft_config=None, preset: str = "nanovlm-tiny", **settings) -> tuple[int, Workload]:
+def run_sft(
+    folder,
+    batch: int = 8,
+    peft_config=None,
+    preset: str = "nanovlm-tiny",
+    low_bits: LowBitArguments | None = None,
+    **settings,
+) -> tuple[int, Workload]:
     """Two steps of NanoVLMsSFTTrainer: the measured peak, and the step as a plan describes it."""
     if preset == "nanovlm-tiny":
         model, processor = tiny_model()
+        if low_bits is not None:
+            model.save_pretrained(folder / "base")
+            options = {"dtype": "float32", "quantization_config": quantization_config(low_bits)}
+            model = NanoVLMsForConditionalGeneration.from_pretrained(folder / "base", **options)
     else:
         texts = ["A red dog runs in the garden.", "What do you see? Describe the picture."]
         model, processor = build(ModelArguments(preset=preset), lambda: texts)
     config = deepcopy(model.config)
-    rows = world_dataset("train", batch * settings.get("gradient_accumulation_steps", 1), image_size=64)
+    rows = world_dataset("train", batch, image_size=64)
     collator = SupervisedCollator(processor, assistant_only_loss=True)
     length = collator(list(rows))["input_ids"].shape[1]
     trainer = NanoVLMsSFTTrainer(
         model=model,
         args=StageArguments(**_quiet(folder, batch), **settings),
-        train_dataset=rows,
+        train_dataset=rows.select(list(range(batch)) * UPDATES * settings.get("gradient_accumulation_steps", 1)),
         processing_class=processor,
         data_collator=collator,
         peft_config=peft_config,
     )
-    return measure(trainer.train, trainer.model), Workload(
-        "sft", config, batch=batch, length=length, device="cpu"
-    )
+    return measure(trainer.train, trainer.model), Workload("sft", config, batch=batch, length=length, device="cpu")
 
 
 def run_dpo(folder, batch: int = 6, peft_config=None, **settings) -> tuple[int, Workload]:
@@ -84,7 +99,7 @@ def run_dpo(folder, batch: int = 6, peft_config=None, **settings) -> tuple[int, 
         model=model,
         ref_model=reference,
         args=DPOConfig(**_quiet(folder, batch), max_length=None, **settings),
-        train_dataset=Dataset.from_list(rows),
+        train_dataset=Dataset.from_list(rows * UPDATES),
         processing_class=processor,
         peft_config=peft_config,
     )
@@ -103,7 +118,9 @@ def run_tower(folder, batch: int = 8) -> tuple[int, Workload]:
     trainer = TowerTrainer(
         model=DensePretrainingModel(config.vision_config, config.num_prefix_tokens),
         args=TowerStageArguments(**_quiet(folder, batch)),
-        train_dataset=DenseWorld("train", batch, 0.5, seed=0, world=WorldConfig(), image_size=side, grid=grid),
+        train_dataset=DenseWorld(
+            "train", batch * UPDATES, 0.5, seed=0, world=WorldConfig(), image_size=side, grid=grid
+        ),
         data_collator=DenseCollator(processor),
     )
     return measure(trainer.train, trainer.model), Workload("tower", config, batch=batch, device="cpu")

@@ -97,7 +97,10 @@ def test_recipes_are_read(path, monkeypatch):
         (["--memory", "8"], "has no unit"),
         (["--config", "no.yaml"], "--config no.yaml does not exist"),
         ([], "the recipe names no model"),
-        (["preset=nanovlm-tiny", "trian_rows=3"], "'trian_rows' is no key of a sft recipe; did you mean 'train_rows'?"),
+        (
+            ["preset=nanovlm-tiny", "trian_rows=3"],
+            "'trian_rows' is no key of a sft recipe; did you mean 'train_rows'?",
+        ),
         (["preset=nanovlm-tinny"], "'nanovlm-tinny' is not a preset"),
         (["preset=nanovlm-tiny", "load_in_4bit=true", "--length", "40"], "set use_peft too"),
         (["preset=nanovlm-tiny", "optim=adamw_tron"], "optim='adamw_tron'"),

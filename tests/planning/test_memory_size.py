@@ -25,7 +25,9 @@ def test_amounts(text, size):
     assert parse_memory(text) == size
 
 
-@pytest.mark.parametrize("text", ["8", "8.0", "", "GB", "-8GB", "0GB", "8GBB", "8 G B", "8XB", "1e9GB", "8,5GB", "8i", "8b", "nan", "٨GB"])
+@pytest.mark.parametrize(
+    "text", ["8", "8.0", "", "GB", "-8GB", "0GB", "8GBB", "8 G B", "8XB", "1e9GB", "8,5GB", "8i", "8b", "nan", "٨GB"]
+)
 def test_what_is_no_amount_is_refused(text):
     with pytest.raises(ValueError, match="--memory") as error:
         parse_memory(text)

@@ -8,7 +8,8 @@ from real_runs import ADAPTER, run_dpo, run_sft, run_tower
 from trl.trainer import utils as trl_utils
 
 from nanovlms_hf.planning.predicting import predict
-from nanovlms_hf.planning.workload import Lora
+from nanovlms_hf.planning.workload import Lora, LowBits
+from nanovlms_hf.training.low_bits import LowBitArguments
 
 
 @dataclass
@@ -33,6 +34,16 @@ CASES = {
     ),
     "sft, 8-bit optimizer": Case(run_sft, {"optim": "adamw_bnb_8bit"}, {"optim": "adamw_bnb_8bit"}),
     "sft, LoRA": Case(run_sft, {"peft_config": ADAPTER}, {"lora": LORA}),
+    "sft, LoRA on 4 bits": Case(
+        run_sft,
+        {"peft_config": ADAPTER, "low_bits": LowBitArguments(load_in_4bit=True)},
+        {"lora": LORA, "low_bits": LowBits(4)},
+    ),
+    "sft, LoRA on 8 bits": Case(
+        run_sft,
+        {"peft_config": ADAPTER, "low_bits": LowBitArguments(load_in_8bit=True)},
+        {"lora": LORA, "low_bits": LowBits(8)},
+    ),
     "sft, two towers": Case(run_sft, {"preset": "vary-nano", "batch": 2}),
     "dpo": Case(run_dpo),
     "dpo, LoRA, checkpointing": Case(

@@ -1,6 +1,6 @@
 """The settings under which a training step fits into an amount of memory, tried in the order of what they cost.
 
-The order: a smaller micro-batch with more accumulation (the same update, a little slower), gradient checkpointing (the same update, a
+The order: for DPO the reference's scores computed once; a smaller micro-batch with more accumulation (the same update, a little slower), gradient checkpointing (the same update, a
 third slower), bfloat16 autocast (slightly other numbers), an 8-bit optimizer (slightly other updates), LoRA (another, smaller
 training), and LoRA on weights in 4 bits. A micro-batch below a quarter of the recipe's is put off until checkpointing has been
 tried, since very small ones leave the machine idle.
@@ -14,7 +14,7 @@ from .workload import Lora, LowBits, Workload
 
 # What is not tensors. A CUDA context with cuBLAS' and cuDNN's workspaces, and a process that has imported torch, transformers,
 # TRL and PEFT; see docs/plan.md for where the figures come from.
-FRAMEWORK = {"cuda": 800_000_000, "cpu": 900_000_000}
+FRAMEWORK = {"cuda": 800_000_000, "cpu": 700_000_000}
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,9 @@ def _steps(workload: Workload, pretrained: bool) -> Iterator[Step]:
     whole = workload.lora is None
     keys: dict = {}
     yield Step("the recipe as it is", dict(keys), 1.0)
+    if workload.kind == "dpo" and workload.reference and whole:
+        keys["reference"] = "scores"
+        yield Step("the reference's scores computed once", dict(keys), 1.0)
     yield Step("smaller micro-batches", dict(keys), 0.25)
     if not workload.checkpointing and workload.kind not in ("tower", "marks"):
         keys["gradient_checkpointing"] = True
@@ -128,6 +131,8 @@ def apply_keys(workload: Workload, keys: dict) -> Workload:
             changes["optim"] = value
         elif key == "muon_learning_rate":
             changes["muon"] = value is not None
+        elif key == "reference":
+            changes["reference"] = value != "scores"
         elif key == "use_peft":
             changes["lora"] = workload.lora or Lora()
         elif key == "load_in_4bit":

@@ -9,7 +9,7 @@ at a time; 8 bits make a copy of the input in 8 bits too.
 import torch
 from torch import nn
 
-from .workload import LowBits
+from .workload import LowBits, names
 
 _BLOCK, _NESTED_BLOCK = 64, 256
 
@@ -72,8 +72,7 @@ def quantise(model: nn.Module, settings: LowBits, dtype: torch.dtype) -> None:
     head = model.get_output_embeddings()
     for name, module in list(model.named_modules()):
         for child, layer in list(module.named_children()):
-            path = f"{name}.{child}".split(".")
-            kept = any(part in settings.kept for part in path) or layer is head
+            kept = names(f"{name}.{child}", settings.kept) or layer is head
             if type(layer) is nn.Linear and not kept:
                 setattr(module, child, LowBitLinear(layer, settings, dtype))
 

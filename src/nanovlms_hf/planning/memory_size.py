@@ -18,7 +18,7 @@ def parse_memory(text: str) -> int:
     Raises:
         ValueError: if it is no such amount, has no unit, or is not above zero.
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([kmgt]?)(i?)(b?)\s*", str(text).lower())
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*([kmgt]?)(i?)(b?)\s*", str(text).lower())
     if match is None:
         raise ValueError(f"--memory {text!r} is no amount of memory; {_FORMS}.")
     number, letter, binary, byte = match.groups()

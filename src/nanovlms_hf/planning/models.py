@@ -14,7 +14,7 @@ from ..training.marks_stage import MarksModel
 from ..training.reading_model import ReadingModel
 from ..training.tower import DensePretrainingModel
 from .low_bit_layers import quantise
-from .workload import Lora, Workload
+from .workload import Lora, Workload, names
 
 
 def build_model(workload: Workload) -> tuple[nn.Module, int]:
@@ -26,7 +26,7 @@ def build_model(workload: Workload) -> tuple[nn.Module, int]:
     model.train()
     parameters = sum(parameter.numel() for parameter in model.parameters())
     for name, parameter in model.named_parameters():
-        if any(part in workload.frozen for part in name.split(".")):
+        if names(name, workload.frozen):
             parameter.requires_grad_(False)
     if workload.low_bits is not None:
         model.requires_grad_(False)  # what bitsandbytes leaves in full precision is frozen beside an adapter too
@@ -97,8 +97,10 @@ def _switch_checkpointing_on(model: nn.Module, workload: Workload) -> None:
 
 def _targets(model: nn.Module, lora: Lora) -> list[str]:
     head = model.get_output_embeddings()
-    layers = [n for n, m in model.named_modules() if isinstance(m, nn.Linear | Conv1D) and m is not head]
-    found = [n for n in layers if any(t in n.split(".") for t in lora.targets) or n in lora.targets]
+    layers = [
+        name for name, module in model.named_modules() if isinstance(module, nn.Linear | Conv1D) and module is not head
+    ]
+    found = [name for name in layers if names(name, lora.targets)]
     if not found:
         raise ValueError(f"lora_target_modules={list(lora.targets)} names no linear layer of {type(model).__name__}.")
     return found

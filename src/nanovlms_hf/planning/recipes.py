@@ -25,7 +25,7 @@ _MODULES = {
     "vocabulary": ("arguments", "vocabulary_stage"),
     "marks": ("marks_stage", "tower_stage"),
     "tower": ("tower_stage",),
-    "dpo": ("arguments", "dpo"),
+    "dpo": ("arguments", "preference_data", "dpo_trainer"),
     "grpo": ("arguments", "grpo"),
 }
 _NAMED = {"marks": "marks", "tower": "tower", "vocabulary": "vocabulary", "dpo": "dpo", "grpo": "grpo"}
@@ -112,7 +112,7 @@ def _dataclasses(kind: str) -> list[type]:
             continue
         own = [c for c in vars(module).values() if isinstance(c, type) and hasattr(c, "__dataclass_fields__")]
         classes += [c for c in own if c.__module__ == module.__name__ and c.__name__.endswith("Arguments")]
-    if kind in ("dpo", "grpo") and not any(c.__module__.endswith(f".{kind}") for c in classes):
+    if kind in ("dpo", "grpo") and not any(c.__name__ == f"{kind.upper()}Arguments" for c in classes):
         from trl import DPOConfig, GRPOConfig
 
         classes.append(DPOConfig if kind == "dpo" else GRPOConfig)
@@ -253,7 +253,7 @@ class Recipe:
 
     def _has_reference(self) -> bool:
         if self.kind == "dpo":
-            return not self.get("precompute_ref_log_probs", False) and not self.get("reference_cache", False)
+            return self.get("reference", "model") == "model"
         return self.kind == "grpo" and float(self.get("beta", 0.0)) > 0
 
     def _length(self, config, pictures: int) -> tuple[int, int]:
@@ -283,12 +283,12 @@ class Recipe:
         data = DataArguments(**{name: value for name, value in self.keys.items() if name in known})
         if data.sources:
             raise ValueError("they come from source entries")
-        if not data.train_rows or self.kind in ("dpo", "grpo"):
-            data = DataArguments(mixture=data.mixture, world=data.world, train_rows=_SAMPLE)
+        if self.kind in ("dpo", "grpo"):  # pairs and prompts are about the same scenes, in words like these
+            data = DataArguments(world=data.world, world_seed=data.world_seed, train_rows=_SAMPLE)
         data.validation_rows = 0
         models = {item.name for item in fields(ModelArguments)}
         named = ModelArguments(**{name: value for name, value in self.keys.items() if name in models})
-        data.train_rows = min(data.train_rows, _SAMPLE)
+        data.train_rows = min(data.train_rows or _SAMPLE, _SAMPLE)
         train, _ = load_data(data, picture_side(named))
         rows = _words_of_rows(train, data)
         return self._count(rows, named), len(rows)

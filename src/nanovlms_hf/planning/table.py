@@ -12,6 +12,7 @@ BEGIN, END = "<!-- plan table -->", "<!-- end of plan table -->"
 MEMORIES = (6, 8, 12, 16, 24)
 TEXT_TOKENS = 256
 _LARGEST = 1024
+_TRACED = (16, 32)  # from here on the blocks of logits are full: each further row takes as much as the one before
 _BATCHES = [2**power for power in range(_LARGEST.bit_length())]
 WAYS: dict[str, dict] = {
     "full": {},
@@ -31,17 +32,23 @@ def table_rows(presets: Iterable[str] = tuple(PRESETS)) -> Iterator[str]:
         for way, settings in WAYS.items():
             workload = Workload(kind="sft", config=preset_config(name), length=length, bf16=True, **settings)
             largest, parameters = largest_batches(workload)
-            head = f"{name} | {parameters / 1e6:,.1f}M | {length}" if way == "full" else " | | "
-            yield f"| {head} | {way} | " + " | ".join(largest) + " |"
+            head = [name, f"{parameters / 1e6:,.1f}M", str(length)] if way == "full" else ["", "", ""]
+            yield "| " + " | ".join([*head, way, *largest]) + " |"
 
 
 def largest_batches(workload: Workload) -> tuple[list[str], int]:
-    """The largest micro-batch, a power of two, for each of `MEMORIES`, and the model's parameters."""
+    """The largest micro-batch, a power of two, for each of `MEMORIES`, and the model's parameters.
+
+    Up to 32 rows a step is traced; beyond, its peak lies on the line through those of 16 and 32 rows.
+    """
     peaks: dict[int, int] = {}
     parameters = 0
 
     def peak(batch: int) -> int:
         nonlocal parameters
+        few, many = _TRACED
+        if batch > many:
+            return peak(many) + (peak(many) - peak(few)) * (batch - many) // (many - few)
         if batch not in peaks:
             prediction = predict(workload.with_(batch=batch))
             peaks[batch], parameters = prediction.tensors, prediction.parameters

@@ -1,11 +1,27 @@
 """What a training step does, as far as its memory depends on it: a model's configuration, its inputs' sizes, its settings."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from transformers import PreTrainedConfig
 
+# What other models call the parts that our components are.
+_OTHER_NAMES = {
+    "vision_tower": ("vision_model", "vision_encoder", "visual"),
+    "connector": ("multi_modal_projector", "modality_projection"),
+    "language_model": ("text_model",),
+}
 KINDS = ("sft", "vocabulary", "marks", "tower", "dpo", "grpo")
+
+
+def names(path: str, components: Iterable[str]) -> bool:
+    """Whether a parameter or module lies in one of some components or modules, by our names or those of other models."""
+    parts = path.split(".")
+    return any(
+        path == name or name in parts or any(other in parts for other in _OTHER_NAMES.get(name, ()))
+        for name in components
+    )
 
 
 @dataclass(frozen=True)
@@ -106,4 +122,4 @@ class Workload:
         return 2 * self.batch if self.kind == "dpo" else self.batch
 
 
-__all__ = ["KINDS", "Lora", "LowBits", "Workload"]
+__all__ = ["KINDS", "Lora", "LowBits", "Workload", "names"]
