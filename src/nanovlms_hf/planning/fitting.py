@@ -114,9 +114,17 @@ def _steps(workload: Workload, pretrained: bool) -> Iterator[Step]:
         return
     if whole:
         keys |= {"use_peft": True} | ({"muon_learning_rate": None} if workload.muon else {})
-        yield Step("LoRA on the decoder", dict(keys))
+        yield from _with_and_without_checkpointing("LoRA on the decoder", keys)
     if workload.low_bits is None or workload.low_bits.bits == 8:
-        yield Step("LoRA on a decoder in 4 bits", {**keys, "load_in_4bit": True})
+        yield from _with_and_without_checkpointing("LoRA on a decoder in 4 bits", {**keys, "load_in_4bit": True})
+
+
+def _with_and_without_checkpointing(name: str, keys: dict) -> Iterator[Step]:
+    # Beside an adapter TRL lets gradients into the frozen towers as soon as there is checkpointing, which can take more than it saves.
+    without = {key: value for key, value in keys.items() if key != "gradient_checkpointing"}
+    if without != keys:
+        yield Step(name, without, 0.25)
+    yield Step(name, dict(keys))
 
 
 def apply_keys(workload: Workload, keys: dict) -> Workload:

@@ -2,17 +2,21 @@
 
 from collections.abc import Iterable, Iterator
 
+import torch
+from trl.kernels import chunked_logprob
+from trl.trainer import utils as trl_utils
+
 from ..presets import PRESETS, preset_config
 from .fitting import FRAMEWORK, largest_that_fits
 from .models import tokens_of_a_picture
-from .predicting import predict
+from .predicting import StepTrace, predict
+from .tracing import COMPONENTS
 from .workload import Lora, LowBits, Workload
 
 BEGIN, END = "<!-- plan table -->", "<!-- end of plan table -->"
 MEMORIES = (6, 8, 12, 16, 24)
 TEXT_TOKENS = 256
 _LARGEST = 1024
-_TRACED = (16, 32)  # from here on the blocks of logits are full: each further row takes as much as the one before
 _BATCHES = [2**power for power in range(_LARGEST.bit_length())]
 WAYS: dict[str, dict] = {
     "full": {},
@@ -36,30 +40,41 @@ def table_rows(presets: Iterable[str] = tuple(PRESETS)) -> Iterator[str]:
             yield "| " + " | ".join([*head, way, *largest]) + " |"
 
 
-def largest_batches(workload: Workload) -> tuple[list[str], int]:
-    """The largest micro-batch, a power of two, for each of `MEMORIES`, and the model's parameters.
+class PeakByBatch:
+    """Peak bytes of an SFT step on a GPU for any micro-batch, from two traces of small ones.
 
-    Up to 32 rows a step is traced; beyond, its peak lies on the line through those of 16 and 32 rows.
+    The same operations run for any batch, and after each the bytes alive are a constant and a part for each row; except those of
+    TRL's buffer of logits, which is never longer than 4,096 tokens. The peak is the largest of these sums.
     """
-    peaks: dict[int, int] = {}
-    parameters = 0
 
-    def peak(batch: int) -> int:
-        nonlocal parameters
-        few, many = _TRACED
-        if batch > many:
-            return peak(many) + (peak(many) - peak(few)) * (batch - many) // (many - few)
-        if batch not in peaks:
-            prediction = predict(workload.with_(batch=batch))
-            peaks[batch], parameters = prediction.tensors, prediction.parameters
-        return peaks[batch]
+    def __init__(self, workload: Workload):
+        self.workload = workload
+        few, many = (StepTrace(workload.with_(batch=batch)) for batch in (2, 4))
+        self.parameters = few.parameters
+        width = 2 if workload.bf16 else 4
+        self.longest = chunked_logprob.TOKEN_CHUNK_SIZE * trl_utils._CHUNKED_LOGPROB_CHUNK_SIZE * width
+        # each (operations, components)
+        self.two, self.four = torch.tensor(few.timeline).double(), torch.tensor(many.timeline).double()
 
+    def __call__(self, batch: int) -> int:
+        """Bytes of tensors at the peak of a micro-batch."""
+        if batch == 1:  # nothing is padded: no mask, so other operations
+            return predict(self.workload.with_(batch=1)).tensors
+        alive = self.two + (self.four - self.two) * (batch - 2) / 2
+        logits = COMPONENTS.index("logits")
+        alive[:, logits] = alive[:, logits].clamp(max=self.longest)
+        return int(alive.sum(dim=1).max())
+
+
+def largest_batches(workload: Workload) -> tuple[list[str], int]:
+    """The largest micro-batch, a power of two, for each of `MEMORIES`, and the model's parameters."""
+    peak = PeakByBatch(workload)
     largest = []
     for memory in MEMORIES:
         available = memory * 10**9 - FRAMEWORK[workload.device]
         batch = largest_that_fits(_BATCHES, lambda batch, available=available: peak(batch) <= available)
         largest.append("-" if batch is None else f"{batch}+" if batch == _LARGEST else str(batch))
-    return largest, parameters
+    return largest, peak.parameters
 
 
 def table(presets: Iterable[str] = tuple(PRESETS)) -> str:
@@ -67,4 +82,4 @@ def table(presets: Iterable[str] = tuple(PRESETS)) -> str:
     return "\n".join(table_rows(presets))
 
 
-__all__ = ["BEGIN", "END", "MEMORIES", "TEXT_TOKENS", "WAYS", "largest_batches", "table", "table_rows"]
+__all__ = ["BEGIN", "END", "MEMORIES", "TEXT_TOKENS", "WAYS", "PeakByBatch", "largest_batches", "table", "table_rows"]
