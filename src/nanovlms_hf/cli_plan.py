@@ -9,10 +9,11 @@ def add_plan(commands) -> None:
     command = commands.add_parser(
         "plan",
         help="predict the memory that a recipe takes, and the settings that make it fit",
-        description="Keys of the recipe may follow as key=value; they are laid over the file's.",
     )
     command.add_argument(
-        "--config", default=None, help="a recipe's YAML file; without one, name a model by --preset or --model"
+        "--config",
+        default=None,
+        help="a recipe's YAML file; without one, name a model by --model or --set preset=NAME",
     )
     command.add_argument(
         "--memory", default=None, help="what there is, such as 8GB or 8 GiB (default: this machine's GPU)"
@@ -28,7 +29,14 @@ def add_plan(commands) -> None:
     command.add_argument(
         "--table", action="store_true", help="print what fits 6 to 24 GB for each preset, as Markdown"
     )
-    command.add_argument("settings", nargs="*", metavar="key=value", help="keys of the recipe, laid over the file's")
+    command.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="key=value",
+        help="keys of the recipe, laid over the file's",
+    )
     command.set_defaults(run=_run_plan)
 
 
@@ -44,7 +52,7 @@ def _run_plan(arguments) -> None:
         for line in table_rows():
             print(line, flush=True)
         return
-    settings = list(arguments.settings)
+    settings = list(arguments.set)
     if arguments.model:
         settings += [f"model_name_or_path={arguments.model}", "preset="]
     kind, keys = read_recipe(arguments.config, settings, arguments.recipe)

@@ -66,7 +66,7 @@ def test_what_makes_it_fit_is_yaml_to_paste(small_recipe, capsys, tmp_path):
 
 def test_settings_and_devices(small_recipe, capsys):
     arguments = ["plan", "--config", str(small_recipe), "--length", "60", "--device", "cpu"]
-    assert main([*arguments, "gradient_checkpointing=true", "per_device_train_batch_size=2"]) == 0
+    assert main([*arguments, "--set", "gradient_checkpointing=true", "per_device_train_batch_size=2"]) == 0
     said = capsys.readouterr().out
     assert "micro-batch 2, 60 tokens a row with 1 picture(s), pictures of 64 px, on a CPU" in said
     assert "fits" not in said and "  total " in said
@@ -98,15 +98,18 @@ def test_recipes_are_read(path, monkeypatch):
         (["--config", "no.yaml"], "--config no.yaml does not exist"),
         ([], "the recipe names no model"),
         (
-            ["preset=nanovlm-tiny", "trian_rows=3"],
+            ["--set", "preset=nanovlm-tiny", "trian_rows=3"],
             "'trian_rows' is no key of a sft recipe; did you mean 'train_rows'?",
         ),
-        (["preset=nanovlm-tinny"], "'nanovlm-tinny' is not a preset"),
-        (["preset=nanovlm-tiny", "load_in_4bit=true", "--length", "40"], "set use_peft too"),
-        (["preset=nanovlm-tiny", "optim=adamw_tron"], "optim='adamw_tron'"),
-        (["preset=nanovlm-tiny", "per_device_train_batch_size=0"], "per_device_train_batch_size=0 is no number"),
-        (["preset"], "'preset' is no setting; write key=value"),
-        (["--recipe", "ppo", "preset=nanovlm-tiny"], "--recipe 'ppo' is no kind of recipe"),
+        (["--set", "preset=nanovlm-tinny"], "'nanovlm-tinny' is not a preset"),
+        (["--set", "preset=nanovlm-tiny", "load_in_4bit=true", "--length", "40"], "set use_peft too"),
+        (["--set", "preset=nanovlm-tiny", "optim=adamw_tron"], "optim='adamw_tron'"),
+        (
+            ["--set", "preset=nanovlm-tiny", "per_device_train_batch_size=0"],
+            "per_device_train_batch_size=0 is no number",
+        ),
+        (["--set", "preset"], "'preset' is no setting; write key=value"),
+        (["--recipe", "ppo", "--set", "preset=nanovlm-tiny"], "--recipe 'ppo' is no kind of recipe"),
         (["--model", "runs/nothing/there"], "runs/nothing/there is no such folder"),
         (["--config", str(ROOT / "recipes/demo/demo.yaml")], "lists stages; plan one of them"),
     ],
