@@ -6,6 +6,7 @@ import sys
 from .cli_adapters import add_merge
 from .cli_doctor import add_doctor
 from .cli_hub import HUB_COMMANDS
+from .cli_plan import add_plan
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -27,6 +28,7 @@ def main(argv: list[str] | None = None) -> int:
         _add_compare,
         _add_describe_dataset,
         add_doctor,
+        add_plan,
         *HUB_COMMANDS,
         add_merge,
     ):
