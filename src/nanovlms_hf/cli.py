@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from .cli_hub import HUB_COMMANDS
+from .cli_rewards import REWARD_COMMANDS
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -25,6 +26,7 @@ def main(argv: list[str] | None = None) -> int:
         _add_compare,
         _add_describe_dataset,
         *HUB_COMMANDS,
+        *REWARD_COMMANDS,
     ):
         add(commands)
     arguments = parser.parse_args(argv)
