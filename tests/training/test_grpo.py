@@ -83,7 +83,7 @@ def test_only_what_should_move_moves(place, finished):
 
 def test_what_the_stage_leaves(place, finished):
     files = {path.name for path in (place / "once").iterdir()}
-    assert {"model.safetensors", "processor_config.json", "training.json", "loss_curve.png", "reward_curve.png"} <= files
+    assert {"model.safetensors", "processor_config.json", "training.json", "reward_curve.png"} <= files
     assert not any(name.endswith(".bin") and name != "training_args.bin" for name in files)
     assert json.loads((place / "once" / "training.json").read_text()) == finished
     NanoVLMsProcessor.from_pretrained(place / "once")
@@ -161,7 +161,9 @@ def test_what_cannot_be_stops_before_anything_is_written(place, changes, message
 
 
 def test_a_reward_that_goes_wrong_while_training_stops_it(place):
-    with pytest.raises(ValueError, match=r"after_the_trial' returned nan for row 0 \(completion .*\); return a finite number"):
+    with pytest.raises(
+        ValueError, match=r"after_the_trial' returned nan for row 0 \(completion .*\); return a finite number"
+    ):
         run(place, "stopped", "after_the_trial")
     assert not (place / "stopped" / "model.safetensors").exists()
 

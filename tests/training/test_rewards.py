@@ -154,7 +154,9 @@ def test_thinking_is_asked_for():
     assert row["prompt"][0]["content"].endswith(f"? {THINKING}")
 
 
-@pytest.mark.parametrize("tasks", [{"paint": 1.0}, {"describe": 0.0}, {"describe": -1.0, "count": 2.0}, {"count": "x"}, {}])
+@pytest.mark.parametrize(
+    "tasks", [{"paint": 1.0}, {"describe": 0.0}, {"describe": -1.0, "count": 2.0}, {"count": "x"}, {}]
+)
 def test_tasks_that_cannot_be(tasks):
     with pytest.raises(ValueError, match="the tasks are describe, locate, detect, count, question"):
         PromptRows(0, "train", 64, tasks)
@@ -206,7 +208,9 @@ def test_weights_that_cannot_be(rewards, message):
 
 
 def test_rewards_by_module_and_by_file(tmp_path, monkeypatch):
-    (tmp_path / "own_rewards_of_a_test.py").write_text("def loud(completions, **columns):\n    return [1.0 for _ in completions]\n")
+    (tmp_path / "own_rewards_of_a_test.py").write_text(
+        "def loud(completions, **columns):\n    return [1.0 for _ in completions]\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     names = ("own_rewards_of_a_test:loud", f"{tmp_path}/own_rewards_of_a_test.py:loud")
     for name in names:
@@ -269,7 +273,10 @@ def _takes_no_columns(prompts, completions):
     [
         (_raises_on_b, r"'mine:own' raised ZeroDivisionError: .* on row 1 \(completion 'b'\); mend the function"),
         (_raises_on_two, "raised ZeroDivisionError: .* on a batch of 2 rows"),
-        (_takes_no_columns, r"raised TypeError: .* let it take \(prompts, completions, \*\*columns\); the columns are count"),
+        (
+            _takes_no_columns,
+            r"raised TypeError: .* let it take \(prompts, completions, \*\*columns\); the columns are count",
+        ),
         (lambda **_: [1.0], "returned 1 values for 2 completions; return exactly one"),
         (lambda **_: None, "returned None for 2 completions; return a list"),
         (lambda **_: [1.0, math.nan], r"returned nan for row 1 \(completion 'b'\); return a finite number, or None"),

@@ -84,13 +84,21 @@ def _rewards(metrics: dict) -> str:
     rows = "".join(
         f'<tr><th scope="row">{given}</th><td>{metrics[f"reward{key}_before"]:.3f}</td>'
         f"<td>{_interval(metrics[f'reward{key}_before_interval'])}</td>"
-        f'<td>{metrics[f"reward{key}_after"]:.3f}</td><td>{_interval(metrics[f"reward{key}_after_interval"])}</td>'
+        f"<td>{metrics[f'reward{key}_after']:.3f}</td><td>{_interval(metrics[f'reward{key}_after_interval'])}</td>"
         f'<td class="gain">{metrics[f"reward{key}_gain"]:+.3f}</td>'
         f"<td>{_signed(metrics[f'reward{key}_gain_interval'])}</td></tr>"
         for key, given in _ROWS.items()
         if f"reward{key}_before" in metrics
     )
-    heads = ("the model is given", "before", "95 % interval", "after", "95 % interval", "gain", "95 % interval, paired")
+    heads = (
+        "the model is given",
+        "before",
+        "95 % interval",
+        "after",
+        "95 % interval",
+        "gain",
+        "95 % interval, paired",
+    )
     named = ", ".join(f"{escape(name)} x {weight:g}" for name, weight in metrics["rewards"].items())
     return (
         '<h2>The reward on held-out pictures</h2>\n<div class="card scroll" role="region" tabindex="0" '
@@ -121,7 +129,8 @@ def _facts(metrics: dict) -> str:
     now, was = metrics["by_type"], metrics["before"]["by_type"]
     lines = [(name, was[name], now[name]) for name in FACT_TYPES if name in now]
     overall = [
-        {key: scores[f"facts_{key}"] for key in ("precision", "recall", "f1")} for scores in (metrics["before"], metrics)
+        {key: scores[f"facts_{key}"] for key in ("precision", "recall", "f1")}
+        for scores in (metrics["before"], metrics)
     ]
     rows = "".join(
         f'<tr><th scope="row">{name}</th>'

@@ -4,7 +4,9 @@ Group Relative Policy Optimization (arXiv 2402.03300) through TRL's `GRPOTrainer
 and answers better than their group's mean become likelier. `recipes/grpo.py` calls `main`; docs/rewards.md tells of rewards.
 """
 
+import json
 import time
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +19,7 @@ from transformers.utils import logging
 from trl import GRPOConfig, GRPOTrainer
 
 from ..data.prompt_tasks import PROMPT_TASKS, ChatPrompts, PromptRows, prompt_dataset
-from . import adapters
+from .adapters import AdapterMixin, check_adapter_run, peft_config
 from .arguments import DataArguments, ModelArguments, parse, world_config
 from .building import build, check_names, describe_model
 from .measuring import describe_data
@@ -25,7 +27,7 @@ from .processes import parting_together
 from .pushing import PushMixin
 from .reward_checks import load_rewards, reward_weights, try_rewards
 from .reward_curves import draw_reward_curve
-from .run_files import checkpoint_to_resume, run_summary, step_of, write_summary
+from .run_files import checkpoint_to_resume, run_summary, step_of
 from .stage_data import load_data, picture_side
 
 logger = logging.get_logger(__name__)
@@ -93,7 +95,7 @@ class GRPOArguments(GRPOConfig):
         super().__post_init__()
 
 
-class NanoVLMsGRPOTrainer(PushMixin, GRPOTrainer):
+class NanoVLMsGRPOTrainer(AdapterMixin, PushMixin, GRPOTrainer):
     """GRPOTrainer that pushes in one commit and, with `args.greedy_evaluation`, answers held-out prompts greedily."""
 
     def _generate_single_turn(self, *args, **kwargs):
@@ -124,14 +126,15 @@ def run(model_arguments: ModelArguments, prompt_arguments: PromptArguments, argu
     check_names(model_arguments)
     weights = reward_weights(arguments.rewards)
     check_settings(model_arguments, arguments)
+    check_adapter_run(model_arguments, arguments)
     rewards = load_rewards(weights)
     checkpoint = checkpoint_to_resume(arguments)
     train, validation = load_prompts(prompt_arguments, picture_side(model_arguments))
-    try_rewards(rewards, rows_to_try(train))
+    tried = rows_to_try(train)
+    try_rewards(rewards, tried)
     set_seed(arguments.seed)
     model, processor = build(model_arguments, list)
-    check_model(model, processor, train, arguments)
-    logger.warning(describe_model(model))
+    check_model(model, processor, tried, arguments)
     arguments.reward_weights = list(weights.values())
     trainer = NanoVLMsGRPOTrainer(
         model=model,
@@ -140,8 +143,9 @@ def run(model_arguments: ModelArguments, prompt_arguments: PromptArguments, argu
         train_dataset=train,
         eval_dataset=validation,
         processing_class=processor,
-        peft_config=adapters.peft_config(model_arguments, model),
+        peft_config=peft_config(model_arguments, model),
     )
+    logger.warning(describe_model(trainer.model))
     first_step = step_of(checkpoint)  # read now: a newer checkpoint may replace this one
     started = time.time()
     trainer.train(resume_from_checkpoint=checkpoint)
@@ -181,9 +185,8 @@ def load_prompts(arguments: PromptArguments, image_size: int) -> tuple[Dataset, 
         ValueError: if the picture world is asked for without `train_rows`, or a task or a source is wrong.
     """
     if arguments.sources:
-        parts = load_data(arguments, image_size)
-        rows = [part and prompt_dataset(ChatPrompts(part, arguments.thinking), len(part)) for part in parts]
-        return rows[0], rows[1]
+        train, held_out = load_data(arguments, image_size)
+        return _asked(train, arguments), _asked(held_out, arguments) if held_out is not None else None
     if not arguments.train_rows:
         raise ValueError("train_rows is not set, but the picture world is endless; say how many prompts to train on.")
 
@@ -202,6 +205,10 @@ def load_prompts(arguments: PromptArguments, image_size: int) -> tuple[Dataset, 
     return drawn("train", arguments.train_rows), validation
 
 
+def _asked(chats: Dataset, arguments: PromptArguments) -> Dataset:
+    return prompt_dataset(ChatPrompts(chats, arguments.thinking), len(chats))
+
+
 def rows_to_try(rows: Dataset) -> list[dict]:
     """The first rows of each task, two of each, among the first ones."""
     chosen: dict[str, list[dict]] = {}
@@ -213,22 +220,26 @@ def rows_to_try(rows: Dataset) -> list[dict]:
     return [row for of_task in chosen.values() for row in of_task]
 
 
-def check_model(model, processor, rows: Dataset, arguments: GRPOArguments) -> None:
-    """Raises ValueError for a model that TRL's trainer cannot train so, or whose context is too short for an answer."""
+def check_model(model, processor, rows: Sequence[dict], arguments: GRPOArguments) -> None:
+    """Raises ValueError for a model that TRL's trainer cannot train so, or whose context is too short for prompt and answer."""
     if getattr(model.config, "vocabulary_config", None) is not None:
         raise ValueError(
             "the model has a vision vocabulary, a second view of each picture, but TRL's GRPOTrainer hands a model one view "
             "(pixel_values) alone; train a model with one tower by rewards."
         )
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    row = rows[0]
-    length = processor.apply_chat_template(row["prompt"], add_generation_prompt=True, tokenize=False)
-    taken = len(processor.tokenizer(length)["input_ids"]) + len(row["images"]) * processor.image_seq_length
+    taken = max(_prompt_tokens(processor, row) for row in rows)
     if context and taken + arguments.max_completion_length > context:
         raise ValueError(
             f"a prompt takes {taken} tokens with its pictures and max_completion_length is {arguments.max_completion_length}, but "
             f"the decoder's context is {context}; lower max_completion_length."
         )
+
+
+def _prompt_tokens(processor, row: dict) -> int:
+    text = processor.apply_chat_template(row["prompt"], add_generation_prompt=True, tokenize=False)
+    words = processor.tokenizer(text.replace(processor.image_token, ""))["input_ids"]
+    return len(words) + len(row["images"]) * processor.image_seq_length
 
 
 def prompts_answered(trainer: GRPOTrainer, step: int) -> int:
@@ -242,7 +253,9 @@ def prompts_answered(trainer: GRPOTrainer, step: int) -> int:
 def finish(
     trainer: NanoVLMsGRPOTrainer, processor, weights: dict[str, float], seconds: float, first_step: int, data: dict
 ) -> dict:
-    """Saves model and processor, `training.json`, `loss_curve.png` and `reward_curve.png` to `output_dir`.
+    """Saves model and processor, `training.json` and `reward_curve.png` to `output_dir`.
+
+    There is no loss curve: the loss of GRPO is near zero by construction, and says nothing of how well it goes.
 
     Args:
         weights (`dict[str, float]`): reward -> weight.
@@ -273,9 +286,10 @@ def finish(
         "reward_history": [_of_rewards(row) for row in history if "reward" in row or "eval_reward" in row],
     }
     if trainer.is_world_process_zero():
-        processor.save_pretrained(trainer.args.output_dir)
-        write_summary(trainer, summary)
-        draw_reward_curve(history, Path(trainer.args.output_dir) / "reward_curve.png")
+        folder = Path(trainer.args.output_dir)
+        processor.save_pretrained(folder)
+        (folder / "training.json").write_text(json.dumps(summary, indent=1))
+        draw_reward_curve(history, folder / "reward_curve.png")
     return summary
 
 
