@@ -58,13 +58,14 @@ def test_a_configuration_without_its_stage(tmp_path):
 
 
 def test_rewards_are_compared_picture_by_picture():
-    before = {"": [0.0, 0.5, 1.0, 0.5], "_blank": [0.0] * 4}
-    told = compared({"before": before, "after": {"": [0.25, 0.75, 1.25, 0.75], "_blank": [0.0] * 4}})
-    assert (told["reward_before"], told["reward_after"], told["reward_gain"]) == (0.5, 0.75, 0.25)
-    assert told["reward_gain_interval"] == [0.25, 0.25]  # every picture gained the same
-    low, high = told["reward_before_interval"]
+    before = {"right": [0.0, 0.5, 1.0, 0.5], "blank": [0.0] * 4}
+    told = compared({"before": before, "after": {"right": [0.25, 0.75, 1.25, 0.75], "blank": [0.0] * 4}})
+    right = told["right"]
+    assert (right["before"], right["after"], right["gain"]) == (0.5, 0.75, 0.25)
+    assert right["gain_interval"] == [0.25, 0.25]  # every picture gained the same
+    low, high = right["before_interval"]
     assert 0.0 <= low < 0.5 < high <= 1.0
-    assert told["reward_blank_gain"] == 0.0 and told["reward_blank_after_interval"] == [0.0, 0.0]
+    assert told["blank"]["gain"] == 0.0 and told["blank"]["after_interval"] == [0.0, 0.0]
 
 
 def test_rewards_are_summed_by_weight():
@@ -74,29 +75,29 @@ def test_rewards_are_summed_by_weight():
     assert rewards_of(load_rewards(weights), weights, texts, [make_scene(0, 7)] * 3) == [1.0, 1.5, 0.0]
 
 
+def _without_histories(summary: dict) -> dict:
+    return {key: value for key, value in summary.items() if not key.endswith("_history")}
+
+
 def test_the_last_step_writes_model_metrics_and_report(tmp_path, capsys):
     for name in ("start", "stage"):
         model, processor = build(ModelArguments(preset="nanovlm-tiny"), lambda: world_texts("train", 100))
         model.save_pretrained(tmp_path / name)
         processor.save_pretrained(tmp_path / name)
+    (tmp_path / "start" / "metrics.json").write_text(json.dumps({"stages": [{"name": "earlier"}]}))
     (tmp_path / "stage" / "training.json").write_text(json.dumps(SUMMARY))
     config = GRPODemoConfig(model=str(tmp_path / "start"), output_dir=str(tmp_path), pictures=4)
     metrics = evaluate_grpo_run(config, tmp_path / "stage", 3.0)
     assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
-    for key in (
-        "reward_before",
-        "reward_after",
-        "reward_gain",
-        "reward_sampled_after",
-        "reward_blank_before",
-        "facts_f1",
-    ):
-        assert isinstance(metrics[key], float), key
+    assert set(metrics["reward"]) == {"right", "sampled", "blank", "shuffled"}
+    assert metrics["reward"]["right"]["before"] >= 0.0 and metrics["lengths"]["after"]["mean_tokens"] > 0
     assert metrics["held_out_while_training"] == {"answers": "greedy", "curve": [[0, 0.5], [2, 0.6]]}
-    assert metrics["before"]["facts_f1"] >= 0.0 and "loss_history" not in metrics["stages"][0]
+    assert metrics["before"]["facts_f1"] >= 0.0 and "loss_history" not in metrics["stages"][-1]
     page = (tmp_path / "report.html").read_text()
     assert page.count("<article") == 4 and "before, F1" in page and "Held-out reward" not in page
     assert (tmp_path / "model.safetensors").is_file() and (tmp_path / "README.md").is_file()
+    assert metrics["stages"] == [{"name": "earlier"}, {"name": "stage", **_without_histories(SUMMARY)}]
+    assert "facts f1" in (tmp_path / "README.md").read_text()
     write_reward_report(
         tmp_path / "second.html",
         title="t",

@@ -84,24 +84,24 @@ def evaluate_grpo_run(config: GRPODemoConfig, stage: Path, seconds: float) -> di
         model = AutoModelForImageTextToText.from_pretrained(folder, dtype="float32")
         processor = AutoProcessor.from_pretrained(folder)
         measured[when], samples[when] = measure(model, processor, summary["rewards"], config, summary["temperature"])
-    rewards = {when: measured[when].pop("rewards") for when in measured}
+    rewards, lengths = ({when: measured[when].pop(key) for when in measured} for key in ("rewards", "lengths"))
+    told = {key: value for key, value in summary.items() if not key.endswith("_history")}
     metrics = {
         "parameters": model.num_parameters(),
         "train_seconds": round(seconds, 1),
         "images_seen": summary["images_seen"],
-        "answers_sampled": summary["answers_sampled"],
-        "optimizer_steps": summary["optimizer_steps"],
-        "rewards": summary["rewards"],
-        **compared(rewards),
+        "images_per_second": round(summary["images_seen"] / seconds, 2),
         **measured["after"],
         "before": measured["before"],
+        "reward": compared(rewards),
+        "lengths": lengths,
         "held_out_while_training": {
             "answers": summary["held_out_answers"],
             "curve": [[row["step"], row["eval_reward"]] for row in summary["reward_history"] if "eval_reward" in row],
         },
         "command": command_line(),
         "code": code_revision(),
-        "stages": [{key: value for key, value in summary.items() if not key.endswith("_history")}],
+        "stages": [*_earlier_stages(config.model), {"name": stage.name, **told}],
     }
     folder = Path(config.output_dir)
     model.save_pretrained(folder)
@@ -116,7 +116,8 @@ def evaluate_grpo_run(config: GRPODemoConfig, stage: Path, seconds: float) -> di
         after=samples["after"],
         curve=stage / "reward_curve.png",
     )
-    print(json.dumps({name: value for name, value in metrics.items() if not isinstance(value, dict | list)}, indent=1))
+    shown = {name: value for name, value in metrics.items() if not isinstance(value, dict | list)}
+    print(json.dumps(shown | {"reward": metrics["reward"], "lengths": lengths}, indent=1))
     print(f"model, metrics.json and report.html are in {folder}")
     return metrics
 
@@ -129,8 +130,9 @@ def measure(model, processor, weights: dict, config: GRPODemoConfig, temperature
         temperature (`float`): of the sampled descriptions.
 
     Returns:
-        `tuple[dict, list]`: the scores of `evaluate_facts`, `mean_words` and `mean_tokens` of the greedy descriptions, and
-        `rewards`: condition (`""`, `"_blank"`, `"_shuffled"`, `"_sampled"`) -> the reward of each picture; then the samples.
+        `tuple[dict, list]`: the scores of `evaluate_facts`, with `lengths`, the mean words and tokens of the greedy
+        descriptions, and `rewards`, condition (`right`, `sampled`, `blank`, `shuffled`) -> the reward of each picture; then the
+        samples.
     """
     from transformers import set_seed
 
@@ -149,14 +151,16 @@ def measure(model, processor, weights: dict, config: GRPODemoConfig, temperature
         temperature=temperature,
         top_k=0,
     )
-    said = {condition: [sample.said[condition] for sample in samples] for condition in samples[0].said}
-    said["_sampled"] = sampled
+    said = {"right": [sample.said[""] for sample in samples], "sampled": sampled}
+    said |= {name: [sample.said[f"_{name}"] for sample in samples] for name in ("blank", "shuffled")}
     loaded = load_rewards(weights)
     scenes = [sample.scene for sample in samples]
     metrics["rewards"] = {name: rewards_of(loaded, weights, texts, scenes) for name, texts in said.items()}
-    metrics["mean_words"] = round(sum(len(text.split()) for text in said[""]) / len(samples), 2)
-    lengths = [len(ids) for ids in processor.tokenizer(said[""], add_special_tokens=False)["input_ids"]]
-    metrics["mean_tokens"] = round(sum(lengths) / len(samples), 2)
+    tokens = processor.tokenizer(said["right"], add_special_tokens=False)["input_ids"]
+    metrics["lengths"] = {
+        "mean_words": round(sum(len(text.split()) for text in said["right"]) / len(samples), 2),
+        "mean_tokens": round(sum(map(len, tokens)) / len(samples), 2),
+    }
     return metrics, samples
 
 
@@ -171,15 +175,14 @@ def rewards_of(loaded: list, weights: dict, texts: list[str], scenes: list) -> l
     return total
 
 
-def compared(rewards: dict[str, dict[str, list[float]]]) -> dict:
+def compared(rewards: dict[str, dict[str, list[float]]]) -> dict[str, dict]:
     """Mean held-out rewards before and after with 95 % bootstrap intervals over pictures, and the paired difference.
 
     Args:
         rewards: `before` and `after` -> condition -> the reward of each picture, in the same order.
 
     Returns:
-        `dict`: `reward_before`, `reward_after`, each with `..._interval`, and `reward_gain` with its own, likewise with
-        `_blank`, `_shuffled` and `_sampled` behind `reward`.
+        `dict[str, dict]`: condition -> `before`, `after` and `gain`, each with its `..._interval`.
     """
     import numpy as np
 
@@ -190,14 +193,22 @@ def compared(rewards: dict[str, dict[str, list[float]]]) -> dict:
 
     told = {}
     for condition in rewards["after"]:
-        sums = {when: np.array([[value, 1.0] for value in rewards[when][condition]]) for when in ("before", "after")}
-        for when, rows in sums.items():
-            told[f"reward{condition}_{when}"] = round(float(rows[:, 0].mean()), 4)
-            told[f"reward{condition}_{when}_interval"] = _rounded(bootstrap(rows, mean)["reward"])
-        gain = paired_bootstrap(sums["before"], sums["after"], mean)["reward"]
-        told[f"reward{condition}_gain"] = round(gain["difference"], 4)
-        told[f"reward{condition}_gain_interval"] = _rounded((gain["low"], gain["high"]))
+        rows = {when: np.array([[value, 1.0] for value in rewards[when][condition]]) for when in ("before", "after")}
+        gain = paired_bootstrap(rows["before"], rows["after"], mean)["reward"]
+        told[condition] = {
+            "gain": round(gain["difference"], 4),
+            "gain_interval": _rounded((gain["low"], gain["high"])),
+        }
+        for when, values in rows.items():
+            told[condition][when] = round(float(values[:, 0].mean()), 4)
+            told[condition][f"{when}_interval"] = _rounded(bootstrap(values, mean)["reward"])
     return told
+
+
+def _earlier_stages(model: str) -> list[dict]:
+    """What trained the model that the demo starts from, where its folder tells."""
+    path = Path(model) / "metrics.json"
+    return json.loads(path.read_text()).get("stages", []) if path.is_file() else []
 
 
 def _rounded(interval: tuple[float, float]) -> list[float]:

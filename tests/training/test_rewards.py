@@ -1,6 +1,8 @@
 """Rewards: exact values for known texts, and one clear sentence for every way in which a reward can be bad."""
 
 import math
+import re
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -181,6 +183,18 @@ def test_chats_become_prompts():
 
 
 # Rewards of one's own
+
+
+def test_the_example_of_the_docs_is_a_reward():
+    page = (Path(__file__).parents[2] / "docs" / "rewards.md").read_text()
+    (example,) = re.findall(r"^```python\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    scope: dict = {}
+    exec(compile(example, "docs/rewards.md", "exec"), scope)
+    own = CheckedReward(scope["one_sentence"], "my_rewards.py:one_sentence")
+    given = own([None] * 3, said("A cat.", "A cat. A dog.", "2"), task=["describe", "describe", "count"])
+    assert given == [1.0, 0.0, None]
+    named = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", page, flags=re.MULTILINE))))
+    assert named == {*REWARDS, *PROMPT_TASKS}
 
 
 def test_weights_of_all_forms():

@@ -17,10 +17,10 @@ from .report_page import page
 PICTURES_SHOWN = 24
 
 _ROWS = {
-    "": "the right picture, likeliest words",
-    "_sampled": "the right picture, sampled words",
-    "_blank": "a blank picture",
-    "_shuffled": "another scene's picture",
+    "right": "the right picture, likeliest words",
+    "sampled": "the right picture, sampled words",
+    "blank": "a blank picture",
+    "shuffled": "another scene's picture",
 }
 _CURVE_STYLE = """
 .rewardcurve { background: #fff; border-radius: 6px; max-width: 100%; height: auto; display: block; }
@@ -68,28 +68,21 @@ def _signed(ends: Sequence[float]) -> str:
 
 
 def _verdict(metrics: dict) -> str:
-    low, high = metrics["reward_gain_interval"]
-    before, after = metrics["reward_before"], metrics["reward_after"]
-    moved = "rose" if after > before else "fell" if after < before else "stayed"
+    right, sampled = metrics["reward"]["right"], metrics["reward"]["sampled"]
+    low, high = right["gain_interval"]
+    moved = "rose" if right["gain"] > 0 else "fell" if right["gain"] < 0 else "stayed"
     sure = "zero lies outside" if low > 0 or high < 0 else "zero lies inside"
     return (
         f"On {metrics['pictures']} pictures that no training saw, the mean reward of the likeliest words {moved} from "
-        f"{before:.3f} to {after:.3f}: {metrics['reward_gain']:+.3f}, with a 95 % interval over pictures of "
+        f"{right['before']:.3f} to {right['after']:.3f}: {right['gain']:+.3f}, with a 95 % interval over pictures of "
         f"{_signed((low, high))}, so {sure}. Sampled words, which is what this training optimises, went from "
-        f"{metrics['reward_sampled_before']:.3f} to {metrics['reward_sampled_after']:.3f}."
+        f"{sampled['before']:.3f} to {sampled['after']:.3f}."
     )
 
 
 def _rewards(metrics: dict) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{given}</th><td>{metrics[f"reward{key}_before"]:.3f}</td>'
-        f"<td>{_interval(metrics[f'reward{key}_before_interval'])}</td>"
-        f"<td>{metrics[f'reward{key}_after']:.3f}</td><td>{_interval(metrics[f'reward{key}_after_interval'])}</td>"
-        f'<td class="gain">{metrics[f"reward{key}_gain"]:+.3f}</td>'
-        f"<td>{_signed(metrics[f'reward{key}_gain_interval'])}</td></tr>"
-        for key, given in _ROWS.items()
-        if f"reward{key}_before" in metrics
-    )
+    stage, lengths = metrics["stages"][-1], metrics["lengths"]
+    rows = "".join(_reward_row(given, metrics["reward"][name]) for name, given in _ROWS.items())
     heads = (
         "the model is given",
         "before",
@@ -99,15 +92,23 @@ def _rewards(metrics: dict) -> str:
         "gain",
         "95 % interval, paired",
     )
-    named = ", ".join(f"{escape(name)} x {weight:g}" for name, weight in metrics["rewards"].items())
+    named = ", ".join(f"{escape(name)} x {weight:g}" for name, weight in stage["rewards"].items())
     return (
         '<h2>The reward on held-out pictures</h2>\n<div class="card scroll" role="region" tabindex="0" '
         'aria-label="Rewards before and after"><table class="types"><thead><tr>'
         + "".join(f'<th scope="col">{head}</th>' for head in heads)
         + f"</tr></thead><tbody>{rows}</tbody></table></div>"
-        f'<p class="soft">Reward: {named}. {metrics["answers_sampled"]:,} answers to {metrics["images_seen"]:,} prompts about '
-        f"pictures were sampled in {metrics['optimizer_steps']:,} steps and {metrics['train_seconds']:.0f} s. Answers had "
-        f"{metrics['before']['mean_words']:.1f} words before and {metrics['mean_words']:.1f} after.</p>"
+        f'<p class="soft">Reward: {named}. {stage["answers_sampled"]:,} answers to {metrics["images_seen"]:,} prompts about '
+        f"pictures were sampled in {stage['optimizer_steps']:,} steps; the stage took {metrics['train_seconds']:.0f} s. Answers had "
+        f"{lengths['before']['mean_words']:.1f} words before and {lengths['after']['mean_words']:.1f} after.</p>"
+    )
+
+
+def _reward_row(given: str, reward: dict) -> str:
+    return (
+        f'<tr><th scope="row">{given}</th><td>{reward["before"]:.3f}</td><td>{_interval(reward["before_interval"])}</td>'
+        f"<td>{reward['after']:.3f}</td><td>{_interval(reward['after_interval'])}</td>"
+        f'<td class="gain">{reward["gain"]:+.3f}</td><td>{_signed(reward["gain_interval"])}</td></tr>'
     )
 
 
