@@ -7,6 +7,7 @@ from .cli_adapters import add_merge
 from .cli_doctor import add_doctor
 from .cli_hub import HUB_COMMANDS
 from .cli_plan import add_plan
+from .cli_preferences import PREFERENCE_COMMANDS
 from .cli_rewards import REWARD_COMMANDS
 
 
@@ -33,6 +34,7 @@ def main(argv: list[str] | None = None) -> int:
         *HUB_COMMANDS,
         add_merge,
         *REWARD_COMMANDS,
+        *PREFERENCE_COMMANDS,
     ):
         add(commands)
     arguments = parser.parse_args(argv)

@@ -8,6 +8,7 @@ Arrow gives every block of a column the same keys, so a picture's block carries 
 `image`: TRL fills the picture into exactly those blocks that have no `image` key at all (`prepare_multimodal_messages`).
 """
 
+import json
 import os
 import re
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ MESSAGES_FEATURE = List(
     {"role": Value("string"), "content": List({"type": Value("string"), "text": Value("string")})},
 )
 CHAT_FEATURES = Features({"images": List(Image()), "messages": MESSAGES_FEATURE})
+PAIR_FEATURES = Features(
+    {"images": List(Image()), **dict.fromkeys(("prompt", "chosen", "rejected"), MESSAGES_FEATURE)}
+)
 
 
 class RowError(ValueError):
@@ -34,7 +38,7 @@ class RowError(ValueError):
 
 @dataclass
 class RowReader:
-    """Turns rows of one source into {"images", "messages"}.
+    """Turns rows of one source into {"images", "messages"}, or into preference pairs: {"images", "prompt", "chosen", "rejected"}.
 
     Args:
         config: the source.
@@ -48,11 +52,14 @@ class RowReader:
     features: Any = None
     image_dir: str | None = None
     _templates: list = field(init=False, repr=False, default_factory=list)
+    _answers: dict = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self):
         for turn in self.config.messages or []:
             ((role, template),) = turn.items()
             self._templates.append((role, parse_template(template)))
+        if self.config.is_preference:
+            self._answers = {key: parse_template(getattr(self.config, key)) for key in ("chosen", "rejected")}
 
     def read(self, row: dict[str, Any], number: int) -> dict[str, list]:
         """Turn one row into pictures and messages.
@@ -63,11 +70,13 @@ class RowReader:
 
         Returns:
             {"images": list of {"bytes", "path"}, "messages": list of {"role", "content": blocks}}; as many image blocks as
-            pictures.
+            pictures. Of a preference pair the messages are called "prompt", and "chosen" and "rejected" hold one turn each.
 
         Raises:
-            RowError: no picture, an empty value, a text that cannot be built, or counts that differ.
+            RowError: no picture, an empty value, a text that cannot be built, counts that differ, or a chosen text that is the
+                rejected one.
         """
+        row = row | {column: self._parsed(row[column], column, number) for column in self.config.json_columns}
         images, measured = self._pictures(row, number)
         texts = {key: name_labels(value, (self.features or {}).get(key)) for key, value in row.items()}
 
@@ -83,7 +92,31 @@ class RowReader:
             turns = self._conversation_turns(texts, number)
         else:
             turns = self._chat_turns(texts, number)
+        if self.config.is_preference:
+            return {"images": images, **self._pair(turns, context, len(images), number)}
         return {"images": images, "messages": self._blocks(turns, len(images), number)}
+
+    def _parsed(self, value: Any, column: str, number: int) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError as error:
+            raise self._error(number, f"expected JSON, found {value[:60]!r} ({error})", column) from error
+
+    def _pair(self, turns: list[tuple[str, Any]], context: RowContext, pictures: int, number: int) -> dict[str, list]:
+        answers = {key: self._fill(pieces, context).strip() for key, pieces in self._answers.items()}
+        if not turns or turns[-1][0] != "user":
+            raise self._error(number, "the prompt does not end with the user, whom both answers follow")
+        for key, answer in answers.items():
+            if not answer or MARKER in answer:
+                raise self._error(number, f"the {key} text is {answer[:60]!r}; expected words, without {MARKER}")
+        if answers["chosen"] == answers["rejected"]:
+            raise self._error(
+                number, f"chosen and rejected are the same text ({answers['chosen'][:60]!r}), so nothing is preferred"
+            )
+        said = {key: [{"role": "assistant", "content": _split_text(answer)}] for key, answer in answers.items()}
+        return {"prompt": self._blocks(turns, pictures, number, answered=True), **said}
 
     def meets(self, row: dict[str, Any]) -> bool:
         """Tell whether a row meets every condition of the source's `where`.
@@ -243,7 +276,7 @@ class RowReader:
 
     # blocks -----------------------------------------------------------------------------------------------------------
 
-    def _blocks(self, turns: list[tuple[str, Any]], pictures: int, number: int) -> list[dict]:
+    def _blocks(self, turns: list[tuple[str, Any]], pictures: int, number: int, answered: bool = False) -> list[dict]:
         messages = []
         for role, content in turns:
             if role not in ("system", "user", "assistant"):
@@ -255,7 +288,7 @@ class RowReader:
                 raise self._error(number, f"the {role} turn is empty; expected text")
             messages.append({"role": role, "content": blocks})
         first_user = next((m for m in messages if m["role"] == "user"), None)
-        if first_user is None or not any(m["role"] == "assistant" for m in messages):
+        if first_user is None or not (answered or any(m["role"] == "assistant" for m in messages)):
             raise self._error(
                 number, f"the roles are {[m['role'] for m in messages]}; expected a user and an assistant"
             )

@@ -38,7 +38,8 @@ class Placeholder:
 class SourceConfig:
     """How one dataset becomes rows of pictures and chat messages.
 
-    Exactly one of `messages`, `conversations` and `messages_column` says where the text comes from.
+    Exactly one of `messages`, `conversations` and `messages_column` says where the text comes from. With `chosen` and `rejected`
+    a row becomes a preference pair: the messages, which then end with the user, are the prompt of both answers.
 
     Args:
         name: what messages about this source call it, and part of every random draw.
@@ -57,6 +58,9 @@ class SourceConfig:
         conversations: column of LLaVA-style turns, or a mapping with the keys of `CONVERSATION_KEYS`. The column may also hold
             one text, in which `user` and `assistant` (and `system`) are the marks before each turn, such as "[|Human|]".
         messages_column: column that is already a list of {"role", "content"}.
+        chosen: template of the answer that is preferred; makes the source one of preference pairs.
+        rejected: template of the answer that is not.
+        json_columns: columns that hold JSON as text; "{column.key}" reaches into them.
         prompts: wordings of which one, by (seed, row), stands for "{prompt}".
         where: conditions that a row must meet: {not_null: column} or {column: name, equals: value} (`CONDITIONS`); `longest` is
             the most characters of a text, or items of a list.
@@ -86,6 +90,9 @@ class SourceConfig:
     messages: list[dict[str, str]] | None = None
     conversations: str | dict[str, str] | None = None
     messages_column: str | None = None
+    chosen: str | None = None
+    rejected: str | None = None
+    json_columns: list[str] = field(default_factory=list)
     prompts: list[str] | None = None
     where: list[dict[str, Any]] = field(default_factory=list)
     on_bad_row: str = "raise"
@@ -115,10 +122,16 @@ class SourceConfig:
             self._check_condition(condition)
         if self.conversations:
             self.conversations = self._complete_conversations()
+        self._check_pair()
         if self.messages:
             self._check_messages()
         if self.prompts is not None and not self._uses_prompt():
             raise self._error("gives `prompts`, but no user turn of `messages` holds {prompt}: write it there.")
+
+    @property
+    def is_preference(self) -> bool:
+        """Whether rows become preference pairs."""
+        return self.chosen is not None
 
     @property
     def image_columns(self) -> list[str]:
@@ -127,7 +140,9 @@ class SourceConfig:
 
     def columns(self) -> list[str]:
         """Top-level columns that this source reads, each once, as far as the file alone can tell."""
-        names = self.image_columns + [c.get("not_null") or c["column"] for c in self.where]
+        names = self.image_columns + [c.get("not_null") or c["column"] for c in self.where] + self.json_columns
+        for template in (self.chosen, self.rejected):
+            names += [p.column for p in parse_template(template or "") if isinstance(p, Placeholder)]
         if self.messages:
             for turn in self.messages:
                 ((_, template),) = turn.items()
@@ -181,6 +196,22 @@ class SourceConfig:
         _check_keys(given, (*CONVERSATION_KEYS, "system"), f"source {self.name!r}, `conversations`")
         return {**CONVERSATION_KEYS, "system": "system", **given}
 
+    def _check_pair(self) -> None:
+        if isinstance(self.json_columns, str):
+            self.json_columns = [self.json_columns]
+        if (self.chosen is None) != (self.rejected is None):
+            raise self._error("gives one of `chosen` and `rejected`: give both, or neither.")
+        for key in ("chosen", "rejected") if self.is_preference else ():
+            value = getattr(self, key)
+            if not isinstance(value, str):
+                raise self._error(f'has {key}: {value!r}; expected text such as "{{{key}}}" (in quotes).')
+            try:
+                parse_template(value)
+            except ValueError as error:
+                raise self._error(f"has `{key}` that cannot be read: {error}") from error
+        if self.is_preference and self.chosen == self.rejected:
+            raise self._error(f"has the same template {self.chosen!r} as `chosen` and `rejected`: name two columns.")
+
     def _check_messages(self) -> None:
         if not isinstance(self.messages, list):
             raise self._error("has `messages` that are no list; write `- user: ...` and `- assistant: ...` under it.")
@@ -201,7 +232,11 @@ class SourceConfig:
             except ValueError as error:
                 raise self._error(f"has a {role} turn that cannot be read: {error}") from error
             roles.append(role)
-        if "user" not in roles or "assistant" not in roles:
+        if self.is_preference and roles[-1] != "user":
+            raise self._error(
+                f"has the turns {roles} and `chosen`; expected a user turn last, which both answers follow."
+            )
+        if "user" not in roles or ("assistant" not in roles and not self.is_preference):
             raise self._error(f"has the turns {roles}; expected at least one user and one assistant turn.")
         if "system" in roles[1:]:
             raise self._error("has a system turn that is not the first turn: move it to the top.")

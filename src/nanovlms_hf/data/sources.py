@@ -24,15 +24,17 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Iterable
 from datasets.fingerprint import Hasher
 
 from . import chat_rows, pictures, source_config, transforms
-from .chat_rows import CHAT_FEATURES, RowError, RowReader
+from .chat_rows import CHAT_FEATURES, PAIR_FEATURES, RowError, RowReader
 from .source_config import BUILDERS, SourceConfig, parse_source_config, read_source_config
 
 __all__ = [
     "CHAT_FEATURES",
+    "PAIR_FEATURES",
     "RowError",
     "SourceConfig",
     "SourceReport",
     "convert_dataset",
+    "load_preferences",
     "load_source",
     "load_source_with_report",
     "load_sources",
@@ -45,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 _BATCH_ROWS = 64  # pictures travel as encoded bytes, so a batch stays in the tens of MiB
 _REASONS_KEPT = 5
-_WORK_FEATURES = Features({**CHAT_FEATURES, "_reason": Value("string")})
+_REASON = {"_reason": Value("string")}
 
 
 @dataclass
@@ -98,7 +100,7 @@ def load_source(
 
     Returns:
         A dataset with the columns `images` (list of PIL pictures, decoded lazily, always RGB unless `check_pictures` is
-        off) and `messages` (`CHAT_FEATURES`); an `IterableDataset` if the source streams.
+        off) and `messages` (`CHAT_FEATURES`), or of preference pairs `PAIR_FEATURES`; an `IterableDataset` if the source streams.
 
     Raises:
         FileNotFoundError: a data file or YAML file that does not exist.
@@ -180,6 +182,45 @@ def load_sources(
         ValueError: no source, or weights in some and not in others; and whatever `load_source` raises.
     """
     configs = [s if isinstance(s, SourceConfig) else read_source_config(s) for s in sources]
+    pairs = [config.name for config in configs if config.is_preference]
+    if pairs:
+        raise ValueError(
+            f"the sources {pairs} hold preference pairs (`chosen`, `rejected`), but chats are needed here; train on them with "
+            "recipes/dpo.py, or write the answer as an assistant turn of `messages`."
+        )
+    return _mixed(configs, split, seed, stopping_strategy, cache_dir)
+
+
+def load_preferences(
+    sources: Sequence[SourceConfig | str | os.PathLike],
+    split: str | None = None,
+    seed: int = 0,
+    stopping_strategy: str = "all_exhausted",
+    cache_dir: str | None = None,
+) -> Dataset | IterableDataset:
+    """Load several sources of preference pairs as one dataset.
+
+    Args:
+        sources, split, seed, stopping_strategy, cache_dir: as for `load_sources`.
+
+    Returns:
+        The mixed dataset with the columns `images`, `prompt`, `chosen` and `rejected` (`PAIR_FEATURES`).
+
+    Raises:
+        ValueError: a source without `chosen` and `rejected`, and whatever `load_sources` raises.
+    """
+    configs = [s if isinstance(s, SourceConfig) else read_source_config(s) for s in sources]
+    chats = [config.name for config in configs if not config.is_preference]
+    if chats:
+        raise ValueError(
+            f"the sources {chats} hold no preference pairs: add `chosen` and `rejected`, and let `messages` end with the user."
+        )
+    return _mixed(configs, split, seed, stopping_strategy, cache_dir)
+
+
+def _mixed(
+    configs: list[SourceConfig], split: str | None, seed: int, stopping_strategy: str, cache_dir: str | None
+) -> Dataset | IterableDataset:
     if not configs:
         raise ValueError("there is no source to load: give at least one.")
     unweighted = [config.name for config in configs if config.weight is None]
@@ -376,7 +417,7 @@ def _convert_table(raw: Dataset, reader: RowReader, report: SourceReport, cache_
         with_indices=True,
         fn_kwargs={"reader": reader, "rows": rows},
         remove_columns=chosen.column_names,
-        features=_WORK_FEATURES,
+        features=Features({**_features_of(config), **_REASON}),
         cache_file_name=str(folder / f"{fingerprint}.arrow"),
         load_from_cache_file=True,
         new_fingerprint=fingerprint,
@@ -424,7 +465,11 @@ def _convert_stream(raw: IterableDataset, reader: RowReader, report: SourceRepor
     if config.limit is not None:
         stream = stream.take(config.limit)
     # Features given to `map` would promise pictures that are decoded already; a cast at the end decodes them one by one.
-    return stream.cast(CHAT_FEATURES)
+    return stream.cast(_features_of(config))
+
+
+def _features_of(config: SourceConfig) -> Features:
+    return PAIR_FEATURES if config.is_preference else CHAT_FEATURES
 
 
 def _convert_batch(
@@ -432,7 +477,8 @@ def _convert_batch(
 ) -> dict:
     """{"images", "messages", "_reason"} of an Arrow table or a dict of lists; a bad row is empty and has a reason, or raises."""
     batch = batch if isinstance(batch, dict) else batch.to_pydict()
-    out: dict[str, list] = {"images": [], "messages": [], "_reason": []}
+    names = list(_features_of(reader.config))
+    out: dict[str, list] = {name: [] for name in (*names, "_reason")}
     for place, index in enumerate(indices):
         number = int(rows[index]) if rows is not None else index
         row = {key: values[place] for key, values in batch.items()}
@@ -441,9 +487,9 @@ def _convert_batch(
         except RowError as error:
             if reader.config.on_bad_row == "raise":
                 raise
-            converted, reason = {"images": [], "messages": []}, str(error)
-        out["images"].append(converted["images"])
-        out["messages"].append(converted["messages"])
+            converted, reason = {name: [] for name in names}, str(error)
+        for name in names:
+            out[name].append(converted[name])
         out["_reason"].append(reason)
     return out
 
