@@ -15,7 +15,7 @@ from nanovlms_hf import vocabulary
 from nanovlms_hf.data.mixture_config import build_mixture
 from nanovlms_hf.data.source_config import read_source_config
 from nanovlms_hf.presets import parameter_counts, preset_config
-from nanovlms_hf.training import marks_stage, pretrain, sft, tower_stage
+from nanovlms_hf.training import grpo, marks_stage, pretrain, sft, tower_stage
 from nanovlms_hf.training.arguments import DataArguments, ModelArguments, StageArguments, parse
 from nanovlms_hf.training.vocabulary_stage import ReadingArguments
 
@@ -42,11 +42,15 @@ STAGES = {
     "vocabulary": (vocabulary, (ModelArguments, DataArguments, ReadingArguments, StageArguments)),
     "pretrain": (pretrain, (ModelArguments, DataArguments, StageArguments)),
     "sft": (sft, (ModelArguments, DataArguments, StageArguments)),
+    "grpo": (grpo, (ModelArguments, grpo.PromptArguments, grpo.GRPOArguments)),
 }
 STARTS = ("model_name_or_path", "vision_tower", "vocabulary", "language_model", "init_from")
 # What a user, and the demo, gives on the command line: stage 1 goes on with what the marks left.
 GIVEN = {"vary-nano/1_vocabulary.yaml": {"vision_tower": "runs/vary-nano/0_marks"}}
-FEW = {"vocabulary": {"test_rows": 1}}  # rows read out at the end
+FEW = {
+    "vocabulary": {"test_rows": 1},  # rows read out at the end
+    "grpo": {"num_generations": 2, "per_device_train_batch_size": 4, "max_completion_length": 4},
+}
 
 
 def recipes() -> list[Path]:
@@ -229,6 +233,7 @@ def test_stage_1_of_vary_tiny_has_pages_and_boxes_as_4_to_3():
 
 SCRIPTS = {
     "sft": sft,
+    "grpo": grpo,
     "pretrain": pretrain,
     "pretrain_tower": tower_stage,
     "pretrain_marks": marks_stage,

@@ -100,3 +100,19 @@ def test_a_vocabulary_that_cannot_hold_the_bytes_is_refused():
 def test_no_text_is_refused():
     with pytest.raises(ValueError, match="there is no text to train the tokenizer on"):
         train_tokenizer([], 300)
+
+
+def test_frequent_words_are_whole_and_others_are_spelled():
+    texts = ["Find the red cat.", "Where is the cat? The cat: here", "a cat"]
+    tokenizer = train_tokenizer(texts, 265, whole_words=2)
+    assert len(tokenizer) == 265
+    assert tokenizer.tokenize("the cat, cats") == ["the", "Ġ", "cat", ",", "Ġ", "c", "a", "t", "s"]
+    for text in ("the cat", "a catalogue of the  cats\n", "Cat.the"):
+        assert tokenizer.decode(tokenizer(text)["input_ids"], skip_special_tokens=True) == text
+    again = train_tokenizer(texts, 265, whole_words=2)
+    assert again.get_vocab() == tokenizer.get_vocab()
+
+
+def test_too_small_for_the_whole_words():
+    with pytest.raises(ValueError, match="and 2 whole words; give at least 265"):
+        train_tokenizer(TEXTS, 264, whole_words=2)

@@ -3,8 +3,12 @@
 import argparse
 import sys
 
+from .cli_adapters import add_merge
+from .cli_doctor import add_doctor
 from .cli_hub import HUB_COMMANDS
+from .cli_plan import add_plan
 from .cli_preferences import PREFERENCE_COMMANDS
+from .cli_rewards import REWARD_COMMANDS
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -25,17 +29,20 @@ def main(argv: list[str] | None = None) -> int:
         _add_grade,
         _add_compare,
         _add_describe_dataset,
+        add_doctor,
+        add_plan,
         *HUB_COMMANDS,
+        add_merge,
+        *REWARD_COMMANDS,
         *PREFERENCE_COMMANDS,
     ):
         add(commands)
     arguments = parser.parse_args(argv)
     try:
-        arguments.run(arguments)
+        return arguments.run(arguments) or 0
     except (ValueError, OSError) as error:  # transformers reports what it cannot find as OSError, over several lines
         print(f"nanovlms {arguments.command}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    return 0
 
 
 def _add_presets(commands) -> None:

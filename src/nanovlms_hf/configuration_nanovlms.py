@@ -314,7 +314,8 @@ class NanoVLMsConfig(CarriesCodeMixin, PreTrainedConfig):
 
     Args:
         vision_config (`dict` or `PreTrainedConfig`, *optional*): any vision backbone; ours (`nanovlms_vision`) by default.
-        vocabulary_config (`dict` or `PreTrainedConfig`, *optional*): a second tower that sees the picture at high resolution;
+        vocabulary_config (`dict` or `PreTrainedConfig`, *optional*): a second tower that sees the picture at high resolution: a
+            vision vocabulary, or any vision tower that gives a square grid of tokens (tokens before the grid are dropped);
             no second tower when not given.
         vocabulary_connector (`str`, defaults to `"linear"`): connector of the second tower, from the same registry.
         vocabulary_join (`str`, defaults to `"channel"`): `"channel"`: the two towers' tokens are put together one by one, each
@@ -404,6 +405,7 @@ class NanoVLMsConfig(CarriesCodeMixin, PreTrainedConfig):
         self.vocabulary_config = None
         if vocabulary_config is not None:
             self.vocabulary_config = _sub_config(vocabulary_config, "nanovlms_vocabulary", "vocabulary_config")
+            check_gives_a_grid(self.vocabulary_config, "vocabulary_config")
         self.vocabulary_connector = vocabulary_connector
         self.vocabulary_join = vocabulary_join
         self.vocabulary_channels = vocabulary_channels
@@ -436,6 +438,16 @@ class NanoVLMsConfig(CarriesCodeMixin, PreTrainedConfig):
     def vision_hidden_size(self) -> int:
         """Width of the tower's features."""
         return tower_width(self.vision_config)
+
+    @property
+    def vocabulary_grid(self) -> int:
+        """Tokens along a side of what the vision vocabulary gives, before its connector."""
+        return _side(self.vocabulary_config.image_size) // _side(self.vocabulary_config.patch_size)
+
+    @property
+    def vocabulary_prefix_tokens(self) -> int:
+        """Tokens before the grid of the vision vocabulary, such as CLIP's class token, which are dropped."""
+        return _count_prefix_tokens(self.vocabulary_config)
 
     @property
     def connector_widths(self) -> tuple[int, int]:
@@ -473,7 +485,7 @@ class NanoVLMsConfig(CarriesCodeMixin, PreTrainedConfig):
         return first
 
     def _count_vocabulary_tokens(self) -> int:
-        grid = _side(self.vocabulary_config.image_size) // _side(self.vocabulary_config.patch_size)
+        grid = self.vocabulary_grid
         if self.vocabulary_connector != "pixel_shuffle":
             return grid * grid
         if grid % self.pixel_shuffle_factor:
@@ -492,6 +504,7 @@ class NanoVLMsConfig(CarriesCodeMixin, PreTrainedConfig):
                     "use_cls_token=True (our encoder) or num_prefix_tokens (a tower this package does not know)."
                 )
             return 1
+        check_gives_a_grid(self.vision_config, "vision_config")
         grid = _side(self.vision_config.image_size) // _side(self.vision_config.patch_size)
         if self.connector == "pixel_shuffle":
             if self.image_tokens == "all" and self.num_prefix_tokens:
@@ -511,6 +524,23 @@ class NanoVLMsConfig(CarriesCodeMixin, PreTrainedConfig):
 def tower_width(config: PreTrainedConfig) -> int:
     """Width of a vision backbone's output (SAM's encoder names it `output_channels`)."""
     return config.output_channels if config.model_type == "sam_vision_model" else config.hidden_size
+
+
+def check_gives_a_grid(config: PreTrainedConfig, key: str) -> None:
+    """Raises ValueError unless a tower's configuration says how many tokens a picture becomes, and how wide they are.
+
+    Args:
+        config (`PreTrainedConfig`): the configuration.
+        key (`str`): what the error calls it.
+    """
+    width = "output_channels" if config.model_type == "sam_vision_model" else "hidden_size"
+    absent = [name for name in ("image_size", "patch_size", width) if getattr(config, name, None) is None]
+    if absent:
+        inside = " (its vision_config would be one)" if getattr(config, "vision_config", None) is not None else ""
+        raise ValueError(
+            f"{key} is a {config.model_type} configuration without {' and '.join(absent)}, so it is no vision tower with a grid of "
+            f"tokens{inside}; name a vision vocabulary, or a vision tower such as CLIP's saved by itself."
+        )
 
 
 def _size_of(config: PreTrainedConfig) -> str:
@@ -569,4 +599,4 @@ def _count_prefix_tokens(vision_config) -> int:
     return _PREFIX_TOKENS.get(vision_config.model_type, 0) + registers
 
 
-__all__ = ["NanoVLMsConfig", "NanoVLMsVisionConfig", "NanoVLMsVocabularyConfig", "tower_width"]
+__all__ = ["NanoVLMsConfig", "NanoVLMsVisionConfig", "NanoVLMsVocabularyConfig", "check_gives_a_grid", "tower_width"]

@@ -63,10 +63,30 @@ def _origin(world: dict | None, sources: list[dict], about: dict) -> str:
     return "## Where it comes from\n\n" + "\n".join(lines) if lines else ""
 
 
-def write_dataset_card(api: HfApi, repo_id: str, splits: DatasetDict, about: dict | None, revision: str | None):
-    """Puts the card into a dataset repository, keeping the metadata that are there; returns the `CommitInfo`."""
+def written_card(text: str, existing: RepoCard) -> DatasetCard:
+    """A card that was written with the rows, with the metadata of the one in the repository below its own."""
+    card = DatasetCard(text, ignore_metadata_errors=True)
+    card.data = DatasetCardData(**(existing.data.to_dict() | card.data.to_dict()))
+    return card
+
+
+def write_dataset_card(
+    api: HfApi, repo_id: str, splits: DatasetDict, about: dict | None, revision: str | None, text: str | None = None
+):
+    """Puts the card into a dataset repository, keeping the metadata that are there.
+
+    Args:
+        api (`HfApi`): the client.
+        repo_id, splits, about: as for `dataset_card`.
+        revision (`str`, *optional*): branch.
+        text (`str`, *optional*): a card that was written with the rows, which is taken instead of a new one.
+
+    Returns:
+        `CommitInfo`: the commit.
+    """
     path = api.hf_hub_download(repo_id, "README.md", repo_type="dataset", revision=revision)
-    card = dataset_card(splits, repo_id, about, RepoCard.load(path, repo_type="dataset", ignore_metadata_errors=True))
+    existing = RepoCard.load(path, repo_type="dataset", ignore_metadata_errors=True)
+    card = written_card(text, existing) if text else dataset_card(splits, repo_id, about, existing)
     return api.upload_file(
         path_or_fileobj=str(card).encode(),
         path_in_repo="README.md",
@@ -77,4 +97,4 @@ def write_dataset_card(api: HfApi, repo_id: str, splits: DatasetDict, about: dic
     )
 
 
-__all__ = ["dataset_card", "write_dataset_card"]
+__all__ = ["dataset_card", "write_dataset_card", "written_card"]

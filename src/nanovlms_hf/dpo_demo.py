@@ -55,7 +55,9 @@ def run_dpo_demo(config_path: str | Path, output_dir: str | None = None) -> dict
     if not config.stages:
         raise ValueError(f"{config_path} lists no stages; name at least one recipe.")
     if not (Path(config.model) / "config.json").is_file():
-        raise ValueError(f"model: {config.model} holds no model to start from; run `make demo` first, or name another folder.")
+        raise ValueError(
+            f"model: {config.model} holds no model to start from; run `make demo` first, or name another folder."
+        )
     stages = Path(config.output_dir) / "stages"
     shutil.rmtree(stages, ignore_errors=True)
     stages.mkdir(parents=True)
@@ -142,7 +144,9 @@ def _metrics(before: _Measured, after: _Measured, beta: float) -> dict:
     }
     margins = [
         beta * ((chosen - old_chosen) - (rejected - old_rejected))
-        for (chosen, rejected), (old_chosen, old_rejected) in zip(after.log_probs[""], before.log_probs[""], strict=True)
+        for (chosen, rejected), (old_chosen, old_rejected) in zip(
+            after.log_probs[""], before.log_probs[""], strict=True
+        )
     ]
     metrics["reward_margin"] = round(fmean(margins), 4)
     metrics["reward_accuracy"] = round(fmean(margin > 0 for margin in margins), 4)
@@ -157,7 +161,9 @@ def _beta(config: DPODemoConfig) -> float:
 
     stage = config.stages[-1]
     flags = [str(flag).format(output_dir=config.output_dir) for flag in stage.get("flags", [])]
-    return parse((ModelArguments, PreferenceDataArguments, DPOArguments), ["--config", stage["config"], *flags])[-1].beta
+    return parse((ModelArguments, PreferenceDataArguments, DPOArguments), ["--config", stage["config"], *flags])[
+        -1
+    ].beta
 
 
 def _told(history: dict) -> dict:

@@ -56,6 +56,7 @@ def push_dataset(
     revision: str | None = None,
     message: str | None = None,
     token: str | None = None,
+    card: str | None = None,
 ):
     """Pushes rows and a card to the Hub.
 
@@ -64,6 +65,7 @@ def push_dataset(
         repo_id (`str`): `owner/name`.
         about (`dict`, *optional*): what `training.measuring.describe_data` says of the data, for the card.
         private, revision, message, token: as in `hub.push`.
+        card (`str`, *optional*): a card that was written with the rows; one is made of them when not given.
 
     Returns:
         `CommitInfo`: the last commit, which holds the card.
@@ -78,15 +80,18 @@ def push_dataset(
         splits.push_to_hub(
             repo_id, private=private, revision=revision, token=token, commit_message=message or "Upload dataset"
         )
-        return write_dataset_card(api, repo_id, splits, about, revision)
+        return write_dataset_card(api, repo_id, splits, about, revision, card)
 
 
 def dataset_folder(folder: Path) -> Folder:
-    """A folder written by `save_to_disk`, ready to be pushed as parquet."""
+    """A folder written by `save_to_disk`, ready to be pushed as parquet, with its own README.md where it has one."""
     dataset = load_from_disk(str(folder))
+    readme = folder / "README.md"
+    card = readme.read_text(encoding="utf-8") if readme.is_file() else None
 
     def go(repo_id, private, revision, message, token):
-        return push_dataset(dataset, repo_id, private=private, revision=revision, message=message, token=token)
+        options = {"private": private, "revision": revision, "message": message, "token": token}
+        return push_dataset(dataset, repo_id, card=card, **options)
 
     return Folder("dataset", "dataset", push=go)
 

@@ -15,6 +15,7 @@ This file imports torch, transformers (and safetensors, which it rests on) and i
 from a Hub repository.
 """
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -88,6 +89,8 @@ class StrictLoadingMixin:
     ):
         """As transformers' `from_pretrained`, but every weight must be found, have its shape and be used.
 
+        The folder of an adapter gives its base with the adapter in place.
+
         Args:
             allow_missing (`Iterable[str]`): names of weights that are meant to be new, with `*` for any characters, e.g.
                 `["model.connector.*"]`; these start from their random initial values.
@@ -102,6 +105,18 @@ class StrictLoadingMixin:
                 pickle is never read, because reading one can run any code.
             WeightsUnreadableError: (a `ValueError`) if a file of weights is cut off or damaged.
         """
+        adapter, base = _adapter_and_base(pretrained_model_name_or_path, kwargs)
+        if adapter is not None:
+            model = cls.from_pretrained(
+                base,
+                *model_args,
+                allow_missing=allow_missing,
+                ignore_mismatched_sizes=ignore_mismatched_sizes,
+                state_dict=state_dict,
+                **kwargs,
+            )
+            info = model.load_adapter(str(adapter))
+            return (model, info.to_dict()) if output_loading_info else model
         if kwargs.get("use_safetensors") is False:
             raise WeightsNotFoundError(f"use_safetensors=False asks for a pickle; {_NO_PICKLE}.")
         if not kwargs.get("gguf_file"):
@@ -126,6 +141,7 @@ class StrictLoadingMixin:
                 raise
             said = f"{pretrained_model_name_or_path} holds no weights that are read (model.safetensors); {_NO_PICKLE}."
             raise WeightsNotFoundError(said) from error
+        _settle_low_bits(model)
         if output_loading_info:
             return model, info
         if not left_to_the_caller:
@@ -138,6 +154,50 @@ class StrictLoadingMixin:
                     _misfit_sentence(cls.__name__, pretrained_model_name_or_path, missing, reshaped, unused)
                 )
         return model
+
+    def load_adapter(self, peft_model_id: str | None = None, *args, **kwargs):
+        """As transformers' `load_adapter`, but every weight of the adapter must find its place.
+
+        Raises:
+            WeightsDoNotFitError: if one does not, as those of DoRA, whose lengths transformers 5 does not find again.
+        """
+        info = super().load_adapter(peft_model_id, *args, **kwargs)
+        names = sorted({*getattr(info, "missing_keys", ()), *getattr(info, "unexpected_keys", ())})
+        if names:
+            raise WeightsDoNotFitError(
+                f"{len(names)} weights of the adapter {peft_model_id} find no place through transformers ({', '.join(names[:2])}, "
+                "...); load it with peft.PeftModel.from_pretrained, or merge it first with `nanovlms merge`."
+            )
+        return info
+
+
+def _adapter_and_base(name, options: dict) -> tuple[str | Path | None, str | None]:
+    """The adapter that a name or an Auto class's options mean, and its base; `(None, None)` for an ordinary model."""
+    adapter = (options.get("adapter_kwargs") or {}).get("_adapter_model_path")
+    if adapter is not None:  # an Auto class has put the base in place of the adapter
+        options.pop("adapter_kwargs")
+        return adapter, name
+    folder = Path(name or "")
+    if not name or not (folder / "adapter_config.json").is_file() or (folder / "config.json").is_file():
+        return None, None
+    base = json.loads((folder / "adapter_config.json").read_text()).get("base_model_name_or_path")
+    if not base:
+        raise WeightsNotFoundError(
+            f"{folder} holds an adapter that does not name its base; load the base and give it the adapter with "
+            "peft.PeftModel.from_pretrained."
+        )
+    return folder, base
+
+
+def _settle_low_bits(model: PreTrainedModel) -> None:
+    """Keeps 4-bit weights in the one layout that can be trained, saved and read again.
+
+    On CPUs with AVX512-BF16 bitsandbytes (0.50) repacks them at the first inference: scales that are not quantised twice are then
+    saved wrong, a later training step gets no gradient through the layer, and some widths fail.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 _NO_PICKLE = (
@@ -784,14 +844,25 @@ class NanoVLMsModel(NanoVLMsPreTrainedModel):
             features = features[:, self.config.num_prefix_tokens :]
         features = self.connector(features)  # (images, tokens, text_hidden or a part of it)
         if high_res_pixel_values is not None:
-            read = self.vocabulary(high_res_pixel_values, return_dict=True).last_hidden_state
-            if read.ndim == 4:
-                read = read.flatten(2).transpose(1, 2)
+            read = self._read_high_res(high_res_pixel_values)  # (images, tokens, vocabulary_hidden)
             # by channel each token gets what both towers say of its place, by sequence one tower's tokens follow the other's
             axis = -1 if self.config.vocabulary_join == "channel" else 1
             features = torch.cat([features, self.vocabulary_connector(read)], dim=axis)
         outputs.pooler_output = features  # (images, image_seq_length, text_hidden)
         return outputs
+
+    def _read_high_res(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        read = self.vocabulary(pixel_values, return_dict=True).last_hidden_state
+        if read.ndim == 4:
+            read = read.flatten(2).transpose(1, 2)
+        read = read[:, self.config.vocabulary_prefix_tokens :]
+        grid = self.config.vocabulary_grid
+        if read.shape[1] != grid * grid:
+            raise ValueError(
+                f"the vision vocabulary ({self.config.vocabulary_config.model_type}) gave {read.shape[1]} tokens a picture, but its "
+                f"image and patch size speak of {grid}x{grid}; take a tower with one token for each patch."
+            )
+        return read
 
     def _check_views(self, pixel_values: torch.Tensor, high_res_pixel_values: torch.Tensor | None) -> None:
         cure = "make both views with one call of the processor saved beside the model"

@@ -32,6 +32,7 @@ class Preset:
         vocabulary (`dict`, *optional*): fields of the second tower's configuration, for a model that has one.
         reader (`dict`, *optional*): fields of the decoder that teaches the second tower in stage 1; `text` when not given.
         vocab_size (`int`): tokens of the vocabulary that the tokenizer is trained to.
+        whole_words (`int`): how many of them are frequent words that are never split (see `train_tokenizer`).
         source (`str`): where the shape comes from.
         paper_total (`str`): the total that the paper prints, if any.
         paper_shares (`tuple[int, int, int]`): Table 2's percentages (encoder, connector, decoder), if any.
@@ -43,6 +44,7 @@ class Preset:
     vocabulary: dict | None = None
     reader: dict | None = None
     vocab_size: int = PAPER_VOCAB_SIZE
+    whole_words: int = 0
     source: str = ""
     paper_total: str = ""
     paper_shares: tuple[int, int, int] | None = None
@@ -236,7 +238,7 @@ _VARY_NANO = Preset(
         },
         "downsample_channels": [72, 144],
         "downsample_blocks": [1, 1],
-        "num_hidden_layers": 1,
+        "num_hidden_layers": 2,
         "num_attention_heads": 4,
         "initializer_range": 0.04,
     },
@@ -248,7 +250,8 @@ _VARY_NANO = Preset(
         "vocabulary_connector": "linear",
         "vocabulary_join": "sequence",
     },
-    vocab_size=263,
+    vocab_size=763,
+    whole_words=500,
     source="Vary-toy's mechanism for two CPU cores",
 )
 

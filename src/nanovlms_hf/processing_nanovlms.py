@@ -77,6 +77,11 @@ class NanoVLMsProcessor(ProcessorMixin):
         """As transformers' own; the tokenizer is written in words that transformers 4 reads too."""
         if push_to_hub:  # what is uploaded is what `push_to_hub` saves through this method
             raise ValueError("save_pretrained(push_to_hub=True) is not supported; call push_to_hub(repo_id) instead.")
+        # A tokenizer keeps the truncation and padding of its last call, and a loaded one would go on with them.
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        if backend is not None:
+            backend.no_truncation()
+            backend.no_padding()
         files = super().save_pretrained(save_directory, **kwargs)
         path = Path(save_directory) / "tokenizer_config.json"
         if path.is_file():

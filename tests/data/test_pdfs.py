@@ -6,7 +6,9 @@ import pickle
 
 import datasets
 import matplotlib
+import pypdfium2
 import pytest
+from datasets.fingerprint import Hasher
 from matplotlib.backends.backend_pdf import PdfPages as PdfWriter
 from matplotlib.figure import Figure
 from PIL import Image
@@ -19,7 +21,7 @@ from nanovlms_hf.data.chat_rows import CHAT_FEATURES
 from nanovlms_hf.data.documents import PROMPTS
 from nanovlms_hf.data.mixture_config import build_mixture
 from nanovlms_hf.data.pdf_text import Word, reading_order
-from nanovlms_hf.data.pdfs import PdfError, PdfPages, pdf_dataset, save_pdf_dataset
+from nanovlms_hf.data.pdfs import PdfError, PdfPages, PdfReport, pdf_dataset, save_pdf_dataset
 
 LEFT = ["The harbour was empty when", "we came back, and only one", "small boat lay at the quay."]
 RIGHT = ["Nobody had seen the old", "ferry leave, nor had they", "heard its bell at night."]
@@ -202,6 +204,98 @@ def test_reading_order_of_nothing_and_of_one_word():
     assert reading_order([word]) == [[word]]
 
 
+# what opening a folder costs -------------------------------------------------------------------------------------------
+
+
+def test_opening_a_folder_reads_no_page(tmp_path, monkeypatch):
+    for number in range(3):
+        write(tmp_path / f"{number}.pdf", *(page(*lines([f"leaf {n} of {number}"])) for n in range(4)))
+    read = []
+    real = pypdfium2.PdfDocument.get_page
+    monkeypatch.setattr(pypdfium2.PdfDocument, "get_page", lambda self, at: read.append(at) or real(self, at))
+    pages = PdfPages(tmp_path, image_size=16)
+    assert len(pages) == 12 and not read
+    assert [pages.place(at) for at in (0, 3, 4, 11)] == [("0.pdf", 0), ("0.pdf", 3), ("1.pdf", 0), ("2.pdf", 3)]
+    assert text_of(pages.row(6)) == "leaf 2 of 1" and read == [2]
+    for at in (-1, 12):
+        with pytest.raises(IndexError, match=f"page {at} was asked of a folder of 12 pages"):
+            pages.row(at)
+
+
+def test_what_is_kept_of_a_folder_grows_with_files_not_with_pages(tmp_path):
+    def kept(pages_a_file):
+        write(tmp_path / "one.pdf", *(page(*lines([f"leaf {n}"])) for n in range(pages_a_file)))
+        return len(pickle.dumps(PdfPages(tmp_path, image_size=16)))
+
+    assert abs(kept(40) - kept(2)) < 16
+
+
+def test_a_copy_of_the_index_is_the_same_in_another_process(tmp_path):
+    write_small(tmp_path / "one.pdf", "one")
+    pages = PdfPages(tmp_path, image_size=16)
+    before = Hasher.hash(pages)
+    pages._process += 1  # as it is in another process: the cache of `datasets` must know the table there
+    assert Hasher.hash(pages) == before
+
+
+def mixed_folder(folder):
+    """Twenty files of one page, every third of them without text."""
+    for number in range(20):
+        if number % 3:
+            write_small(folder / f"{number:02}.pdf", f"file {number}")
+        else:
+            scan(folder / f"{number:02}.pdf")
+    return folder
+
+
+def test_another_page_stands_in_for_a_bad_one_whoever_asks(tmp_path):
+    options = {"image_size": 16, "on_bad": "report", "seed": 3}
+    pages = PdfPages(mixed_folder(tmp_path), **options)
+    texts = [text_of(pages.row(index)) for index in range(20)]
+    assert all(texts[index] == f"file {index}" for index in range(20) if index % 3)
+    instead = [texts[index] for index in range(0, 20, 3)]
+    assert len(set(instead)) > 3 and set(instead) <= {f"file {number}" for number in range(20) if number % 3}
+    backwards = PdfPages(tmp_path, **options)
+    assert [text_of(backwards.row(index)) for index in reversed(range(20))] == texts[::-1]
+    assert [text_of(PdfPages(tmp_path, **options | {"seed": 4}).row(index)) for index in range(0, 20, 3)] != instead
+
+
+def test_one_page_that_can_be_used_stands_in_for_all(tmp_path):
+    for number in range(6):
+        write_small(tmp_path / "5.pdf", "alone") if number == 5 else scan(tmp_path / f"{number}.pdf")
+    pages = PdfPages(tmp_path, image_size=16, on_bad="report")
+    assert [text_of(pages.row(index)) for index in range(6)] == ["alone"] * 6
+
+
+def test_a_mixture_with_bad_pages_is_the_same_for_any_number_of_workers(tmp_path):
+    options = {"folder": str(mixed_folder(tmp_path)), "validation_fraction": 0, "test_fraction": 0, "on_bad": "report"}
+    entries = [{"name": "pdf", "weight": 1, "pdfs": options}]
+
+    def read(workers):
+        mixture = build_mixture(entries, split="train", seed=1, length=24, image_size=16)
+        fork = multiprocessing.get_context("fork") if workers else None
+        loader = DataLoader(mixture, num_workers=workers, collate_fn=all_texts, multiprocessing_context=fork)
+        return [text for batch in loader for text in batch]
+
+    assert read(0) == read(1) == read(2)
+
+
+def test_bad_pages_are_logged_a_few_times(tmp_path, caplog):
+    pages = PdfPages(mixed_folder(tmp_path), image_size=16, on_bad="report")
+    for index in range(0, 20, 3):
+        pages.row(index)
+    assert len(caplog.messages) == 5 and "00.pdf', page 1, has no text" in caplog.messages[0]
+    assert "further ones are not logged" in caplog.messages[-1]
+
+
+def test_a_report_lists_the_first_and_counts_all():
+    report = PdfReport(files=1, pages=7)
+    for number in range(pdfs.BAD_LISTED + 5):
+        report.add(f"page {number}")
+    assert len(report.bad) == pdfs.BAD_LISTED and report.left_out == pdfs.BAD_LISTED + 5
+    assert report.sentence().endswith(f"- page {pdfs.BAD_LISTED - 1}\n- and 5 more")
+
+
 # pictures and rows ----------------------------------------------------------------------------------------------------
 
 
@@ -368,9 +462,10 @@ BAD = {
 def test_bad_files_raise_one_sentence(tmp_path, kind):
     make, sentence = BAD[kind]
     make(tmp_path / "bad.pdf")
-    with pytest.raises(PdfError, match=sentence) as error:
-        PdfPages(tmp_path)
-    assert "\n" not in str(error.value)
+    for read_all in (PdfPages.check, lambda pages: pages.row(0), lambda pages: list(pages.rows())):
+        with pytest.raises(PdfError, match=sentence) as error:
+            read_all(PdfPages(tmp_path))
+        assert "\n" not in str(error.value)
 
 
 def test_bad_files_are_listed_when_asked_for(tmp_path, capsys):
@@ -379,10 +474,17 @@ def test_bad_files_are_listed_when_asked_for(tmp_path, capsys):
         make(tmp_path / kind / "bad.pdf")
     write(tmp_path / "good.pdf", page(*lines(LEFT)), page(), page(*lines(RIGHT)))
     pages = PdfPages(tmp_path, on_bad="report")
-    assert [text_of(pages.row(i)) for i in range(len(pages))] == ["\n".join(LEFT), "\n".join(RIGHT)]
-    assert pages.row(1)["page"] == 3
-    report = pages.report
-    assert (report.files, report.pages, len(report.bad)) == (4, 2, len(BAD) + 1)  # three files have one bad page alone
+    opened = pages.report
+    assert (opened.files, opened.pages, len(opened.bad)) == (
+        4,
+        6,
+        len(BAD) - 3,
+    )  # three of them open, but have no text
+    assert capsys.readouterr().out == opened.sentence() + "\n"
+    assert [text_of(row) for row in pages.rows()] == ["\n".join(LEFT), "\n".join(RIGHT)]
+    assert [row["page"] for row in pages.rows()] == [1, 3]
+    report = pages.check()
+    assert (report.files, report.pages, len(report.bad)) == (4, 2, len(BAD) + 1)
     assert capsys.readouterr().out == report.sentence() + "\n"
     assert report.sentence().startswith(f"2 pages of 4 PDF files, {len(BAD) + 1} files or pages left out:\n- '")
     assert sum("good.pdf', page 2, has no text" in sentence for sentence in report.bad) == 1
@@ -393,6 +495,13 @@ def test_nothing_left(tmp_path):
     with pytest.raises(
         PdfError, match="no page in '.*' can be used, the first reason: '.*one.pdf', page 1, has no text"
     ):
+        PdfPages(tmp_path, on_bad="report").check()
+    with pytest.raises(
+        PdfError, match="no page in '.*' can be used, of 1 that were tried; the first reason: '.*one.pdf', page 1"
+    ):
+        PdfPages(tmp_path, on_bad="report").row(0)
+    cut(tmp_path / "one.pdf", 0.5)
+    with pytest.raises(PdfError, match="no file in '.*' can be used, the first reason: '.*one.pdf' is cut off"):
         PdfPages(tmp_path, on_bad="report")
     (tmp_path / "one.pdf").unlink()
     with pytest.raises(PdfError, match="'.*' holds no PDF file: name a folder with files that end in .pdf."):
@@ -416,12 +525,12 @@ def test_too_much_text_and_too_large_pages(tmp_path):
     with pytest.raises(
         PdfError, match="page 1, has 81 characters of text, more than max_characters=50: raise that, or leave"
     ):
-        PdfPages(tmp_path, max_characters=50)
+        PdfPages(tmp_path, max_characters=50).row(0)
     write(tmp_path / "one.pdf", page((0.1, 0.1, "x", {"fontsize": 5}), size=(190, 0.2)))
     with pytest.raises(
         PdfError, match=r"page 1, measures 13680 x 14.4 points, at this size a picture of \d+ pixels; expected"
     ):
-        PdfPages(tmp_path, image_size=1024)
+        PdfPages(tmp_path, image_size=1024).check()
 
 
 @pytest.mark.parametrize(

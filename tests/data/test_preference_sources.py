@@ -72,11 +72,17 @@ def converted(columns, folder, **changes):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"rejected": ["Wrong 0.", " Right 1. ", "Wrong 2."]}, "source 'toy', row 1: chosen and rejected are the same text .'Right 1.'."),
+        (
+            {"rejected": ["Wrong 0.", " Right 1. ", "Wrong 2."]},
+            "source 'toy', row 1: chosen and rejected are the same text .'Right 1.'.",
+        ),
         ({"image": [png(), None, png()]}, "source 'toy', row 1, column 'image': there is no picture; expected one"),
         ({"chosen": ["a", "b", None]}, "source 'toy', row 2, column 'chosen': it is empty .None.; expected text"),
         ({"chosen": ["a", " ", "c"]}, "source 'toy', row 1: the chosen text is ''; expected words"),
-        ({"rejected": ["a", "b <image>", "c"]}, "source 'toy', row 1: the rejected text is 'b <image>'; expected words"),
+        (
+            {"rejected": ["a", "b <image>", "c"]},
+            "source 'toy', row 1: the rejected text is 'b <image>'; expected words",
+        ),
     ],
 )
 def test_a_bad_row_is_named_and_may_be_skipped(tmp_path, changes, sentence):
@@ -117,7 +123,9 @@ def test_pairs_and_chats_do_not_mix(tmp_path):
     pair = parse_source_config({"name": "pairs", "path": "parquet", "data_files": "x.parquet", **PAIR}, tmp_path)
     with pytest.raises(ValueError, match=r"the sources \['pairs'\] hold preference pairs .*recipes/dpo.py"):
         load_sources([pair])
-    with pytest.raises(ValueError, match=r"the sources \['toy'\] hold no preference pairs: add `chosen` and `rejected`"):
+    with pytest.raises(
+        ValueError, match=r"the sources \['toy'\] hold no preference pairs: add `chosen` and `rejected`"
+    ):
         load_preferences([config()])
 
 

@@ -44,7 +44,11 @@ def test_one_value_of_one_thing_differs(error):
     for pair in pairs(error):
         (old,), (new,) = differing(pair)
         assert old[:2] == new[:2] == (error, old[1]) and old[2] != new[2]
-        changed = [both for both in words_that_differ(pair) if both not in [("a", "an"), ("an", "a"), ("A", "An"), ("An", "A")]]
+        changed = [
+            both
+            for both in words_that_differ(pair)
+            if both not in [("a", "an"), ("an", "a"), ("A", "An"), ("An", "A")]
+        ]
         assert len(changed) == 1
 
 
@@ -135,7 +139,9 @@ def test_a_row_is_a_function_of_seed_split_and_index():
     whole = preference_dataset("validation", 4, seed=2, image_size=32)
     again = preference_dataset("validation", 2, seed=2, image_size=32, start=2)
     for left, right in zip(list(whole)[2:], again, strict=True):
-        assert {key: left[key] for key in left if key != "images"} == {key: right[key] for key in right if key != "images"}
+        assert {key: left[key] for key in left if key != "images"} == {
+            key: right[key] for key in right if key != "images"
+        }
         assert left["images"][0].tobytes() == right["images"][0].tobytes()
     texts = {
         (seed, split): [row["chosen"] for row in preference_dataset(split, 3, seed=seed, image_size=32)]
@@ -177,8 +183,14 @@ def test_rows_travel_to_workers():
         ({"errors": {"smell": 1.0}}, "has to give kinds of error a weight above 0; the kinds are colour, count"),
         ({"errors": {"colour": 0.0}}, "has to give kinds of error a weight above 0"),
         ({"errors": {"colour": -1.0, "kind": 2.0}}, "has to give kinds of error a weight above 0"),
-        ({"world": WorldConfig(max_groups=1), "errors": {"relation": 1.0}}, "found no scene with room for an error of the kind 'rel"),
-        ({"world": WorldConfig(max_count=1), "errors": {"count": 1.0}}, "found no scene with room for an error of the kind 'count'"),
+        (
+            {"world": WorldConfig(max_groups=1), "errors": {"relation": 1.0}},
+            "found no scene with room for an error of the kind 'rel",
+        ),
+        (
+            {"world": WorldConfig(max_count=1), "errors": {"count": 1.0}},
+            "found no scene with room for an error of the kind 'count'",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_before_the_first_row(options, sentence):

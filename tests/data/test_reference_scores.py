@@ -66,7 +66,9 @@ def test_the_key_is_that_of_model_data_and_settings():
 
 
 def test_the_key_changes_with_a_table(tmp_path):
-    tables = [Dataset.from_dict({"prompt": ["a"], "chosen": [chosen], "rejected": ["c"]}) for chosen in ("b", "b", "d")]
+    tables = [
+        Dataset.from_dict({"prompt": ["a"], "chosen": [chosen], "rejected": ["c"]}) for chosen in ("b", "b", "d")
+    ]
     keys = [scores_key("model", table, {}) for table in tables]
     assert keys[0] == keys[1] != keys[2]
 
@@ -82,9 +84,15 @@ def test_the_key_is_the_same_in_another_process():
 
 def test_rows_bring_their_scores(tmp_path):
     scored = scored_dataset(rows(), compute_scores(rows(), by_place))
-    assert [(row["ref_chosen_logps"], row["ref_rejected_logps"]) for row in scored] == [(0.0, 0.0), (-1.0, -2.0), (-2.0, -4.0)]
+    assert [(row["ref_chosen_logps"], row["ref_rejected_logps"]) for row in scored] == [
+        (0.0, 0.0),
+        (-1.0, -2.0),
+        (-2.0, -4.0),
+    ]
     plain = rows()[2]
-    assert {key: scored[2][key] for key in plain if key != "images"} == {key: plain[key] for key in plain if key != "images"}
+    assert {key: scored[2][key] for key in plain if key != "images"} == {
+        key: plain[key] for key in plain if key != "images"
+    }
 
 
 def test_scores_of_other_rows_are_refused():

@@ -15,7 +15,7 @@ from nanovlms_hf.evaluation.metrics import load_metric
 
 disable_progress_bars()
 WORLD = ("shortdesc", "longdesc", "world_facts", "world_questions")
-LOCAL = ("bccd", "grocery", "nlvr", "pictograms", "symbols", "picturebooks", "textbook_figures")
+LOCAL = ("bccd", "bccd_counts", "grocery", "nlvr", "pictograms", "symbols", "picturebooks", "textbook_figures")
 DATA = Path(os.environ.get("NANOVLMS_DATA") or Path(__file__).parents[2] / ".." / "shared" / "data").resolve()
 # What a right answer to the first usable item looks like.
 RIGHT = {

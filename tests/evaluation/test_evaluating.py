@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from hub_fixtures import write_benchmark
+from loopback_api import Api, serve
 from small_models import build_model, picture
 
 from nanovlms_hf.evaluation import evaluating
@@ -176,6 +177,28 @@ def test_a_picture_that_breaks_while_asking_is_listed(saved, tmp_path, monkeypat
     found = results["benchmarks"]["pope"]
     assert set(found["unanswered"]["shuffled"]) == {"test/0", "test/1"} and found["scores"]["shuffled"] == {}
     assert "shuffled" not in found["sight"] and "blank" in found["sight"]
+
+
+def test_a_judge_marks_a_benchmark_that_asks_for_it(saved, tmp_path, monkeypatch):
+    entry = {"name": "mmvet", "path": write_benchmark(tmp_path, "mmvet"), "max_new_tokens": 3}
+    with serve(Api()) as api:
+        api.answer = lambda body: json.dumps({"correctness": 0.4})
+        options = {
+            "benchmarks": [entry],
+            "limit": None,
+            "conditions": ["true", "blank"],
+            "grade": True,
+            "judge_seeds": 1,
+        }
+        results = run_evaluation(
+            arguments(saved, tmp_path / "run", judge_url=api.url, judge_model="judge-1", **options)
+        )
+    (report,) = results["grading"]["mmvet"]
+    means = {condition: scores["correctness, ocr"]["mean"] for condition, scores in report["scores"].items()}
+    assert means in ({"true": 0.4, "blank": 0.4}, {"true": 0.0, "blank": 0.0})  # a model that says nothing is wrong
+    assert results["benchmarks"]["mmvet"]["judge"] == "correctness"
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "grade 0 to 1, judge" in page and "correctness, math" in page
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,13 @@ def test_round_trip_of_the_processor(processor, tmp_path):
     assert torch.equal(before["pixel_values"], after["pixel_values"])
 
 
+def test_a_truncated_call_does_not_outlive_saving(processor, tmp_path):
+    processor(text=["what is in the picture?"], max_length=2, truncation=True, padding="max_length")
+    processor.save_pretrained(tmp_path)
+    again = type(processor).from_pretrained(tmp_path)
+    assert len(again(text=["what is in the picture?"])["input_ids"][0]) > 2
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_counts_for_vllm(processor, count):
     data = processor._get_num_multimodal_tokens(image_sizes=[(10, 20)] * count)

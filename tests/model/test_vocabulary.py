@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from small_models import IMAGE, picture, two_towers, vision_fields, vocabulary_fields
+from small_models import IMAGE, picture, text_fields, two_towers, vision_fields, vocabulary_fields
 from small_models import build_two_towers as build
 from torch import nn
 from transformers import AutoConfig, AutoModel, SamVisionConfig
@@ -244,6 +244,64 @@ def test_views_that_do_not_belong_are_refused():
 def test_a_merge_that_does_not_fit_is_refused(fields, sentence):
     with pytest.raises(ValueError, match=sentence):
         two_towers(**fields)
+
+
+CLIP = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
+PLAIN_TOWERS = {
+    "ours": vision_fields(image_size=32, patch_size=16, stem="linear", use_cls_token=False),
+    "ours with a class token": vision_fields(image_size=32, patch_size=16, stem="linear", use_cls_token=True),
+    "clip": {"model_type": "clip_vision_model", "image_size": 32, "patch_size": 16} | CLIP,
+    "siglip": {"model_type": "siglip_vision_model", "image_size": 32, "patch_size": 16} | CLIP,
+    "sam": SAM | {"image_size": 32, "patch_size": 16},
+}
+
+
+@pytest.mark.parametrize("join", ["channel", "sequence"])
+@pytest.mark.parametrize("kind", PLAIN_TOWERS)
+def test_any_tower_whose_grid_fits_may_stand_for_a_vocabulary(kind, join):
+    model = build(two_towers(vocabulary_config=PLAIN_TOWERS[kind], vocabulary_join=join))
+    assert model.config.image_seq_length == (4 if join == "channel" else 8)
+    given = views(2)
+    joined = model.get_image_features(**given).pooler_output
+    read = model.model.vocabulary(given["high_res_pixel_values"]).last_hidden_state
+    read = read.flatten(2).transpose(1, 2) if read.ndim == 4 else read[:, -4:]  # the class token does not count
+    read = model.model.vocabulary_connector(read)
+    assert torch.equal(joined[..., 16:] if join == "channel" else joined[:, 4:], read)
+    model(input_ids=prompt(model.config), **views(1))
+
+
+@pytest.mark.parametrize(
+    ("tower", "sentence"),
+    [
+        (
+            text_fields(),
+            r"vocabulary_config is a llama configuration without image_size and patch_size, so it is no vision tower",
+        ),
+        (
+            {"model_type": "clip"},
+            r"a clip configuration without image_size and patch_size and hidden_size.*\(its vision_config would be one\); name",
+        ),
+        ({"model_type": "resnet"}, "is a resnet configuration without image_size and patch_size and "),
+        (
+            PLAIN_TOWERS["clip"] | {"patch_size": 8},
+            r"4 tokens a picture \(16 px.*gives 16 \(32 px, a token every 8 px\)",
+        ),
+    ],
+)
+def test_what_gives_no_grid_is_no_vocabulary(tower, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        two_towers(vocabulary_config=tower)
+
+
+def test_a_tower_that_gives_other_tokens_than_its_sizes_say_is_refused_when_it_reads():
+    swin = {"model_type": "swin", "image_size": 32, "patch_size": 8, "embed_dim": 8, "window_size": 2}
+    swin |= {"depths": [1, 1], "num_heads": [2, 2]}
+    model = build(two_towers(vocabulary_config=swin, vocabulary_join="sequence"))
+    sentence = (
+        r"vision vocabulary \(swin\) gave 4 tokens a picture, but its image and patch size speak of 4x4; take a tower"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        model.get_image_features(**views(1))
 
 
 def test_a_sam_tower_stands_alone_or_below_a_vocabulary():

@@ -9,12 +9,12 @@ from nanovlms_hf import NanoVLMsConfig
 from nanovlms_hf.data.marks import IGNORED
 from nanovlms_hf.presets import preset_config
 from nanovlms_hf.training.mark_heads import MarkHeads
-from nanovlms_hf.training.reading_model import ReadingModel
+from nanovlms_hf.training.reading_model import ReadingModel, word_loss
 from nanovlms_hf.vocabulary import without_marks
 
 
 def nothing(images: int = 1, tokens: int = 2, slots: int = 2) -> dict[str, torch.Tensor]:
-    widths = {"characters": slots, "kinds": 1, "colours": 1, "corners": 4}
+    widths = {"characters": slots, "kinds": 1, "colours": 1, "hundreds": 4, "tens": 4}
     return {name: torch.full((images, tokens, width), IGNORED) for name, width in widths.items()}
 
 
@@ -115,3 +115,42 @@ def test_a_tower_that_is_no_vocabulary_is_refused():
         ValueError, match="the model's tower is a 'nanovlms_vision'; choose a preset with a vocabulary"
     ):
         ReadingModel(preset_config("nanovlm-tiny"))
+
+
+def test_the_words_loss_is_the_mean_over_squares_with_words():
+    tokens = torch.tensor([[[2.0, 0.0], [0.0, 3.0], [1.0, 1.0]]])
+    head = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    words = torch.tensor([[[0, IGNORED], [1, 2], [IGNORED, IGNORED]]])
+    root = 2**0.5  # a token's length once its mean square is 1
+    first = torch.tensor([root, 0.0, root]).log_softmax(-1)
+    second = torch.tensor([0.0, root, root]).log_softmax(-1)
+    by_hand = -(first[0] + (second[1] + second[2]) / 2) / 2
+    torch.testing.assert_close(word_loss(tokens, words, head), by_hand)
+
+
+def test_without_words_nothing_is_to_be_said():
+    tokens = torch.randn(1, 2, 4, requires_grad=True)
+    loss = word_loss(tokens, torch.full((1, 2, 3), IGNORED), torch.randn(5, 4))
+    loss.backward()
+    assert loss.item() == 0.0 and not tokens.grad.any()
+
+
+def test_words_train_connector_and_head_beside_the_decoder_s_loss():
+    model = reading_model(mark_weight=0.0, word_weight=0.5).train()
+    given, words = batch(model), torch.tensor([[[3], [IGNORED], [7], [IGNORED]]])
+    features = model.model.connector(model.model.vision_tower(given["pixel_values"]).last_hidden_state)
+    by_hand = model(**given).loss + 0.5 * word_loss(features, words, model.get_output_embeddings().weight)
+    by_hand.backward()
+    wanted = {
+        name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None
+    }
+    model.zero_grad()
+    model(**given, words=words).loss.backward()
+    for name, parameter in model.named_parameters():
+        if name in wanted:
+            torch.testing.assert_close(parameter.grad, wanted[name], msg=name)
+
+
+def test_words_for_another_number_of_tokens():
+    with pytest.raises(ValueError, match="makes 2 tokens of a picture whose 8 squares have words"):
+        word_loss(torch.randn(1, 2, 4), torch.zeros(1, 8, 1, dtype=torch.int64), torch.randn(5, 4))

@@ -217,6 +217,15 @@ def test_where_to_resume(tmp_path):
     assert asked(str(tmp_path / "checkpoint-9")) == str(tmp_path / "checkpoint-9")
     with pytest.raises(ValueError, match="is no folder; give a checkpoint folder, or `auto`"):
         asked(str(tmp_path / "checkpoint-11"))
+    for step, half in (
+        (11, None),
+        (12, ""),
+        (13, '{"global_step": 13, "log_his'),
+    ):  # killed before, and while, its state was written
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if half is not None:
+            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(half)
+    assert asked("auto") == str(tmp_path / "checkpoint-10")
 
 
 def test_nothing_to_resume_is_said(tmp_path, caplog):

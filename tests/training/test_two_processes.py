@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from small_stages import SFT, TOWER, flags, run_sft, run_tower
 
 from nanovlms_hf.training.processes import parting_together
@@ -55,6 +56,22 @@ def test_sft_in_two_processes_is_sft_in_one(tmp_path):
     assert losses(two, "eval_loss") == pytest.approx(losses(one, "eval_loss"), rel=1e-4)
     # The tokenizer that the first process trained is the one that both used and left.
     assert (tmp_path / "two" / "tokenizer.json").read_text() == (tmp_path / "one" / "tokenizer.json").read_text()
+
+
+def test_an_adapter_in_two_processes_is_one_in_one(tmp_path):
+    changes = STEPS | {"use_peft": True, "lora_dropout": 0.0, "lora_modules_to_save": "connector"}
+    launch("sft.py", flags(SFT, tmp_path / "two", **changes, per_device_train_batch_size=2))
+    two = json.loads((tmp_path / "two" / "training.json").read_text())
+    one = run_sft(tmp_path / "one", **changes, per_device_train_batch_size=4)
+    assert (two["processes"], one["processes"]) == (2, 1)
+    assert losses(two) == pytest.approx(losses(one), rel=1e-4)
+    first, second = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("one", "two"))
+    assert first.keys() == second.keys()
+    # Both went from one base, which the first process wrote.
+    weights = [load_file(tmp_path / name / "base" / "model.safetensors") for name in ("one", "two")]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    for name in first:
+        torch.testing.assert_close(first[name], second[name], rtol=0, atol=2e-3)
 
 
 def test_the_tower_stage_in_two_processes_is_that_in_one(tmp_path):

@@ -1,12 +1,15 @@
 """Stage 1, its artifact and the merge, in runs of a few steps."""
 
+import atexit
 import json
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 import torch
@@ -24,6 +27,10 @@ from small_vocabularies import (
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
+    CLIPConfig,
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    LlamaConfig,
     SamConfig,
     SamModel,
     SamVisionConfig,
@@ -117,7 +124,9 @@ def test_the_reader_holds_the_artifact_and_no_heads_of_the_training():
 
 def test_marks_teach_the_tower_before_stage_one(tmp_path):
     summary = run_marks(tmp_path / "marks")
-    assert {"eval_characters_accuracy", "eval_kinds_accuracy", "eval_corners_accuracy"} <= set(summary["accuracy"])
+    assert {"eval_characters_accuracy", "eval_kinds_accuracy", "eval_hundreds_accuracy", "eval_tens_accuracy"} <= set(
+        summary["accuracy"]
+    )
     marked = weights(tmp_path / "marks")
     run_stage_1(
         tmp_path / "on", vision_tower=tmp_path / "marks", learning_rate=0.0, muon_learning_rate=None, test_rows=0
@@ -284,30 +293,81 @@ def test_weights_of_something_else_are_refused(tmp_path):
 # Killed and taken up again
 
 
-@pytest.mark.parametrize("step", [2, 3])
-def test_a_killed_stage_one_goes_on_with_the_same_losses(tmp_path, step):
-    run = {"max_steps": 6, "train_rows": 12, "save_strategy": "steps", "save_steps": 1, "test_rows": 0}
-    whole = losses(run_stage_1(tmp_path / "whole", **run))
-    command = [sys.executable, str(ROOT / "recipes" / "pretrain_vocabulary.py")]
-    killed = subprocess.Popen(
-        [*command, *flags(STAGE_1, tmp_path / "killed", **run)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    saved = tmp_path / "killed" / f"checkpoint-{step}" / "trainer_state.json"
-    deadline = time.time() + 120
+LONG_RUN = {"max_steps": 6, "train_rows": 12, "save_strategy": "steps", "save_steps": 2, "test_rows": 0}
+# What the process does to itself, as no other could at so exact a moment: it is SIGKILL all the same.
+KILLED = """
+import os, signal, sys
+from transformers import Trainer
+from nanovlms_hf import vocabulary
+
+step, method = int(sys.argv[1]), sys.argv[2]
+real = getattr(Trainer, method)
+
+
+def killing(self, *arguments, **options):
+    if self.state.global_step == step:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(self, *arguments, **options)
+
+
+setattr(Trainer, method, killing)
+vocabulary.main(sys.argv[3:])
+"""
+
+
+@cache
+def never_killed() -> tuple[Path, dict]:
+    """Folder and summary of the long run, to be read only."""
+    folder = Path(mkdtemp(prefix="nanovlms-whole-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder, run_stage_1(folder, **LONG_RUN)
+
+
+def assert_goes_on(folder: Path, at_step: int | None = None) -> None:
+    """Resumes a killed run: same losses, data position included, and same weights as the run that was never killed."""
+    assert not (folder / "model.safetensors").exists()
+    resumed = run_stage_1(folder, **LONG_RUN, resume_from_checkpoint="auto")
+    assert resumed["resumed_at_step"] >= 2 if at_step is None else resumed["resumed_at_step"] == at_step
+    whole, summary = never_killed()
+    assert losses(resumed) == losses(summary)  # those before the kill are in the checkpoint's history
+    ended, straight = weights(folder), weights(whole)
+    assert all(torch.equal(ended[name], value) for name, value in straight.items())
+
+
+def test_a_stage_one_killed_from_outside_goes_on_with_the_same_losses(tmp_path):
+    command = [sys.executable, str(ROOT / "recipes" / "pretrain_vocabulary.py"), *flags(STAGE_1, tmp_path, **LONG_RUN)]
+    killed = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    saved = tmp_path / "checkpoint-2" / "trainer_state.json"
+    deadline = time.time() + 240
     while not saved.is_file():
         assert killed.poll() is None and time.time() < deadline, "the run ended before it could be killed"
         time.sleep(0.01)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
-    assert not (tmp_path / "killed" / "model.safetensors").exists()
-    resumed = run_stage_1(tmp_path / "killed", **run, resume_from_checkpoint="auto")
-    assert resumed["resumed_at_step"] >= step
-    assert losses(resumed) == whole  # those before the kill are in the checkpoint's history
-    ended, straight = weights(tmp_path / "killed"), weights(tmp_path / "whole")
-    assert all(torch.equal(ended[name], value) for name, value in straight.items())
+    assert_goes_on(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("step", "method", "left"),
+    [
+        (3, "training_step", {"checkpoint-2"}),  # three steps done, the last one in no checkpoint
+        (4, "_save_optimizer_and_scheduler", {"checkpoint-2", "checkpoint-4"}),  # weights are there, the rest is not
+    ],
+)
+def test_a_stage_one_killed_between_or_inside_checkpoints_goes_on_from_the_last_whole_one(
+    tmp_path, step, method, left
+):
+    command = [sys.executable, "-c", KILLED, str(step), method, *flags(STAGE_1, tmp_path, **LONG_RUN)]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=240)
+    assert done.returncode == -signal.SIGKILL
+    assert {path.name for path in tmp_path.glob("checkpoint-*")} == left
+    assert not (tmp_path / "checkpoint-4" / "trainer_state.json").exists()
+    assert_goes_on(tmp_path, at_step=2)
 
 
 # What cannot be
+
+SMALL_CLIP = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2}
 
 
 @pytest.mark.parametrize(
@@ -339,6 +399,32 @@ def test_an_artifact_that_does_not_fit_the_merge_is_named(tmp_path):
         ValueError, match=r"small does not fit this merge: .*144 tokens .*192|64 .*cannot be joined by channel"
     ):
         run_stage_2(tmp_path / "out", vocabulary=tmp_path / "small")
+    assert not (tmp_path / "out" / "config.json").exists()
+
+
+def test_a_plain_tower_whose_grid_fits_is_merged_like_a_vocabulary(tmp_path):
+    clip = CLIPVisionConfig(image_size=96, patch_size=8, **SMALL_CLIP)
+    torch.manual_seed(0)
+    CLIPVisionModel(clip).save_pretrained(tmp_path / "clip")
+    run_stage_2(tmp_path / "out", vocabulary=tmp_path / "clip", freeze="vocabulary", max_steps=1)
+    saved, inside = weights(tmp_path / "clip"), part(weights(tmp_path / "out"), "vocabulary")
+    assert inside.keys() == saved.keys() and all(torch.equal(inside[name], value) for name, value in saved.items())
+    processor = AutoProcessor.from_pretrained(tmp_path / "out").image_processor
+    assert processor.high_res_size == {"height": 96, "width": 96}
+
+
+def test_what_is_no_tower_with_a_grid_is_not_merged(tmp_path):
+    for name, config in {"decoder": LlamaConfig(), "clip": CLIPConfig()}.items():
+        config.save_pretrained(tmp_path / name)
+        sentence = rf"vocabulary='.*{name}' is a \w+ configuration without image_size and patch_size"
+        with pytest.raises(ValueError, match=sentence):
+            run_stage_2(tmp_path / "out", vocabulary=tmp_path / name)
+    finished = {"preset": None, "overrides": None, "model_name_or_path": finished_stage_2()[0]}
+    with pytest.raises(ValueError, match="is a llama configuration without image_size"):
+        run_stage_2(tmp_path / "out", vocabulary=tmp_path / "decoder", **finished)
+    CLIPVisionConfig(image_size=96, patch_size=16, **SMALL_CLIP).save_pretrained(tmp_path / "coarse")
+    with pytest.raises(ValueError, match="144 tokens .* gives 36 .*cannot be joined by channel"):
+        run_stage_2(tmp_path / "out", vocabulary=tmp_path / "coarse")
     assert not (tmp_path / "out" / "config.json").exists()
 
 

@@ -27,7 +27,9 @@ MESSAGES_FEATURE = List(
     {"role": Value("string"), "content": List({"type": Value("string"), "text": Value("string")})},
 )
 CHAT_FEATURES = Features({"images": List(Image()), "messages": MESSAGES_FEATURE})
-PAIR_FEATURES = Features({"images": List(Image()), **dict.fromkeys(("prompt", "chosen", "rejected"), MESSAGES_FEATURE)})
+PAIR_FEATURES = Features(
+    {"images": List(Image()), **dict.fromkeys(("prompt", "chosen", "rejected"), MESSAGES_FEATURE)}
+)
 
 
 class RowError(ValueError):
@@ -76,7 +78,7 @@ class RowReader:
         """
         row = row | {column: self._parsed(row[column], column, number) for column in self.config.json_columns}
         images, measured = self._pictures(row, number)
-        texts = {key: _name_labels(value, (self.features or {}).get(key)) for key, value in row.items()}
+        texts = {key: name_labels(value, (self.features or {}).get(key)) for key, value in row.items()}
 
         def measure() -> tuple[int, int]:
             if not images:
@@ -133,7 +135,7 @@ class RowReader:
             return value is not None and not (isinstance(value, str | list) and len(value) == 0)
         column = condition["column"]
         top = column if column in row else column.split(".")[0]
-        value = _walk({**row, top: _name_labels(row[top], (self.features or {}).get(top))}, column)
+        value = _walk({**row, top: name_labels(row[top], (self.features or {}).get(top))}, column)
         if "equals" in condition:
             return value == condition["equals"]
         if "not_equals" in condition:
@@ -274,9 +276,7 @@ class RowReader:
 
     # blocks -----------------------------------------------------------------------------------------------------------
 
-    def _blocks(
-        self, turns: list[tuple[str, Any]], pictures: int, number: int, answered: bool = False
-    ) -> list[dict]:
+    def _blocks(self, turns: list[tuple[str, Any]], pictures: int, number: int, answered: bool = False) -> list[dict]:
         messages = []
         for role, content in turns:
             if role not in ("system", "user", "assistant"):
@@ -356,14 +356,22 @@ def _split_text(text: str) -> list[dict]:
     return blocks
 
 
-def _name_labels(value: Any, feature: Any) -> Any:
-    """The value with class numbers replaced by class names, at any depth."""
+def name_labels(value: Any, feature: Any) -> Any:
+    """A value of a row with class numbers replaced by class names, at any depth.
+
+    Args:
+        value: what the row holds.
+        feature: its feature in the table; anything but a `ClassLabel`, or lists and structs of them, leaves the value as it is.
+
+    Returns:
+        The value; None for a class number below 0, which `datasets` writes for a missing label.
+    """
     if value is None or feature is None:
         return value
     if isinstance(feature, ClassLabel):
         return feature.int2str(value) if isinstance(value, int) and value >= 0 else None
     if isinstance(feature, List | LargeList):
-        return [_name_labels(item, feature.feature) for item in value]
+        return [name_labels(item, feature.feature) for item in value]
     if isinstance(feature, dict) and isinstance(value, dict):
-        return {key: _name_labels(item, feature.get(key)) for key, item in value.items()}
+        return {key: name_labels(item, feature.get(key)) for key, item in value.items()}
     return value

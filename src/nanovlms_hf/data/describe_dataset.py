@@ -111,9 +111,14 @@ def describe_dataset(
         `tuple[DatasetDict, Report]`: splits `train`, `validation` and `held_out` with `id`, `image`, `captions`, `short` and `long`.
 
     Raises:
-        ValueError: a missing column, or fewer than three rows described.
+        ValueError: a missing column, fewer than three rows described, or a repository that cannot be pushed to; the rows are
+            saved by then.
         EndpointError: the key is refused.
     """
+    from ..hub import check_repo_id, push
+
+    if config.push_to_hub:
+        check_repo_id(config.push_to_hub)  # before anything is asked for and paid
     rules = rules or Rules()
     folder = Path(config.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -133,10 +138,7 @@ def describe_dataset(
     card = write_card(result, config, endpoint, report)
     (folder / "dataset" / "README.md").write_text(card, encoding="utf-8")
     if config.push_to_hub:
-        result.push_to_hub(config.push_to_hub)
-        from huggingface_hub import DatasetCard
-
-        DatasetCard(card).push_to_hub(config.push_to_hub)
+        push(folder / "dataset", config.push_to_hub)
     return result, report
 
 

@@ -6,11 +6,13 @@ whose middle lies in it, in reading order, and the kind, colour and box of the t
 decoder and speed up reading several times (docs/log.md).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from .box_text import scale_box
 from .vocabulary import COLOURS, KINDS
 
 # Characters by class: 0 is none, then printable ASCII without the space; the last class is any other character.
@@ -19,7 +21,8 @@ NUM_CHARACTERS = len(ALPHABET) + 2
 _CLASS_OF = {character: index for index, character in enumerate(ALPHABET, start=1)}
 _OTHER = NUM_CHARACTERS - 1
 
-BOX_BINS = 32
+_DIGITS = 10
+_AFTER_SPACE = "\u0120"  # how a byte-level vocabulary writes the space that a word begins with
 _KIND_OF = {name: index for index, name in enumerate(KINDS, start=1)}
 _COLOUR_OF = {name: index for index, name in enumerate(COLOURS, start=1)}
 IGNORED = -100
@@ -31,15 +34,17 @@ class MarkTask:
 
     Attributes:
         name (`str`): key of its targets.
-        num_classes (`int`): classes; 0 stands for nothing there.
+        num_classes (`int`): classes.
         slots (`int`): how many answers a token gives.
         weight (`float`): of its loss among the others'.
+        has_empty (`bool`): whether class 0 stands for nothing there; otherwise it is a class like any other.
     """
 
     name: str
     num_classes: int
     slots: int = 1
     weight: float = 1.0
+    has_empty: bool = True
 
 
 def mark_tasks(slots: int) -> tuple[MarkTask, ...]:
@@ -51,7 +56,8 @@ def mark_tasks(slots: int) -> tuple[MarkTask, ...]:
         MarkTask("characters", NUM_CHARACTERS, slots, weight=4.0),
         MarkTask("kinds", len(KINDS) + 1),
         MarkTask("colours", len(COLOURS) + 1),
-        MarkTask("corners", BOX_BINS, 4),
+        MarkTask("hundreds", _DIGITS, 4, weight=2.0, has_empty=False),
+        MarkTask("tens", _DIGITS, 4, weight=2.0, has_empty=False),
     )
 
 
@@ -65,18 +71,44 @@ def marks_of(row: dict[str, Any], grid: int, slots: int) -> dict[str, np.ndarray
         slots (`int`): characters a token at most; further ones are left to the decoder.
 
     Returns:
-        `dict`: `characters` of shape `(grid * grid, slots)`, `kinds` and `colours` of shape `(grid * grid, 1)`, `corners`
-        of shape `(grid * grid, 4)`, int64; -100 where there is nothing to learn.
+        `dict`: `characters` of shape `(grid * grid, slots)`, `kinds` and `colours` of shape `(grid * grid, 1)`, `hundreds` and
+        `tens`, the first two of the three digits of each number of the box, of shape `(grid * grid, 4)`, int64; -100 where
+        there is nothing to learn.
     """
     characters = np.full((grid * grid, slots), IGNORED, np.int64)
     if row.get("glyphs") is not None:
         characters[:] = _character_marks(*row["glyphs"], grid, slots)
     kinds, colours = np.full((2, grid * grid, 1), IGNORED, np.int64)
-    corners = np.full((grid * grid, 4), IGNORED, np.int64)
+    hundreds, tens = np.full((2, grid * grid, 4), IGNORED, np.int64)
     if row.get("objects") is not None:
         kinds[:], colours[:] = 0, 0
-        _mark_objects(row["objects"], grid, kinds, colours, corners)
-    return {"characters": characters, "kinds": kinds, "colours": colours, "corners": corners}
+        _mark_objects(row["objects"], grid, kinds, colours, hundreds, tens)
+    return {"characters": characters, "kinds": kinds, "colours": colours, "hundreds": hundreds, "tens": tens}
+
+
+def words_of(row: dict[str, Any], grid: int, vocabulary: Mapping[str, int], slots: int) -> np.ndarray:
+    """The decoder's own tokens for what each square shows: the words of its thing's kind and colour, or its characters.
+
+    Args:
+        row (`dict`), grid (`int`): as for `marks_of`.
+        vocabulary (`Mapping[str, int]`): token -> id, as a tokenizer's `get_vocab()`; a word that is no single token is left out.
+        slots (`int`): tokens a square at most.
+
+    Returns:
+        `np.ndarray`: ids of shape `(grid * grid, slots)`, int64, -100 where there is none.
+    """
+    said = np.full((grid * grid, slots), IGNORED, np.int64)
+    for kind, colour, box in row.get("objects") or ():
+        first, *others = kind.split()
+        words = [first.capitalize(), first, *others, *([colour] if colour else [])]
+        known = [vocabulary[token] for word in words for token in (word, _AFTER_SPACE + word) if token in vocabulary]
+        said[_covered(box, grid)] = (known + [IGNORED] * slots)[:slots]
+    if row.get("glyphs") is not None:
+        for square, characters in enumerate(_character_marks(*row["glyphs"], grid, slots)):
+            letters = [ALPHABET[mark - 1] for mark in characters if 0 < mark < _OTHER]
+            known = [vocabulary[letter] for letter in dict.fromkeys(letters) if letter in vocabulary]
+            said[square, : len(known)] = known
+    return said
 
 
 def _cells(positions: np.ndarray, grid: int) -> np.ndarray:
@@ -97,14 +129,20 @@ def _character_marks(characters: str, boxes: np.ndarray, grid: int, slots: int) 
     return marks
 
 
-def _mark_objects(objects, grid: int, kinds: np.ndarray, colours: np.ndarray, corners: np.ndarray) -> None:
-    middles = (np.arange(grid) + 0.5) / grid
+def _mark_objects(objects, grid: int, kinds, colours, hundreds, tens) -> None:
     for kind, colour, box in objects:  # in drawing order: what is drawn later covers what was drawn before
-        across = (middles >= box[0]) & (middles < box[2])
-        down = (middles >= box[1]) & (middles < box[3])
-        covered = (down[:, None] & across[None, :]).reshape(-1)
+        covered = _covered(box, grid)
         kinds[covered], colours[covered] = _KIND_OF[kind], _COLOUR_OF.get(colour, IGNORED)
-        corners[covered] = np.clip((np.asarray(box) * BOX_BINS).astype(np.int64), 0, BOX_BINS - 1)
+        written = np.asarray(scale_box(box, 1, 1))
+        hundreds[covered], tens[covered] = written // 100, written // 10 % 10
 
 
-__all__ = ["ALPHABET", "BOX_BINS", "IGNORED", "MarkTask", "NUM_CHARACTERS", "mark_tasks", "marks_of"]
+def _covered(box, grid: int) -> np.ndarray:
+    """Which squares have their middle in a box, as a flat mask."""
+    middles = (np.arange(grid) + 0.5) / grid
+    across = (middles >= box[0]) & (middles < box[2])
+    down = (middles >= box[1]) & (middles < box[3])
+    return (down[:, None] & across[None, :]).reshape(-1)
+
+
+__all__ = ["ALPHABET", "IGNORED", "MarkTask", "NUM_CHARACTERS", "mark_tasks", "marks_of", "words_of"]

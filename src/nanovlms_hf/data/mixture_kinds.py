@@ -16,10 +16,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from functools import partial
 from inspect import signature
-from pathlib import Path
 from typing import Any
 
-import datasets
 from datasets import Dataset, IterableDataset
 
 from .charts import ChartConfig, chart_row
@@ -31,8 +29,8 @@ from .negatives import negative_row, picture_files
 from .pdfs import PdfPages
 from .referring import referring_row
 from .scenes import WorldConfig
-from .source_config import nearest
 from .sources import load_source, split_rows
+from .text_columns import open_text_column
 from .world import WorldRows
 
 VALIDATION_FRACTION = 0.05
@@ -42,23 +40,23 @@ _SPLIT_SEED = 0  # never the mixture's: a training mixture and its validation mu
 @register_rows("documents")
 def documents(options: Any, *, split: str, seed: int, image_size: int) -> RowSource:
     """Pages that are drawn."""
-    own, config = _own_and_config(options, ("task", "texts"), DocumentConfig, image_size, "documents")
+    own, config = own_and_config(options, ("task", "texts"), DocumentConfig, image_size, "documents")
     if own.get("texts") is not None:
-        own["texts"] = _text_column(own["texts"])
+        own["texts"] = open_text_column(own["texts"], config)
     return DrawnRows(partial(document_row, seed, split, config=config, **own))
 
 
 @register_rows("charts")
 def charts(options: Any, *, split: str, seed: int, image_size: int) -> RowSource:
     """Charts that are drawn."""
-    own, config = _own_and_config(options, ("task",), ChartConfig, image_size, "charts")
+    own, config = own_and_config(options, ("task",), ChartConfig, image_size, "charts")
     return DrawnRows(partial(chart_row, seed, split, config=config, **own))
 
 
 @register_rows("detection")
 def detection(options: Any, *, split: str, seed: int, image_size: int) -> RowSource:
     """Scenes that are asked for boxes."""
-    own, config = _own_and_config(options, ("world",), DetectionConfig, image_size, "detection")
+    own, config = own_and_config(options, ("world",), DetectionConfig, image_size, "detection")
     world = config_from(WorldConfig, own.get("world"), "detection, `world`,")
     return DrawnRows(partial(detection_row, seed, split, world=world, config=config))
 
@@ -66,7 +64,7 @@ def detection(options: Any, *, split: str, seed: int, image_size: int) -> RowSou
 @register_rows("referring")
 def referring(options: Any, *, split: str, seed: int, image_size: int) -> RowSource:
     """Scenes that are asked where one thing is."""
-    own, config = _own_and_config(options, ("world", "questions"), DetectionConfig, image_size, "referring")
+    own, config = own_and_config(options, ("world", "questions"), DetectionConfig, image_size, "referring")
     own["world"] = config_from(WorldConfig, own.get("world"), "referring, `world`,")
     return DrawnRows(partial(referring_row, seed, split, config=config, **own))
 
@@ -140,33 +138,14 @@ def source(options: Any, *, split: str, seed: int, image_size: int) -> RowSource
     return TableRows(rows)
 
 
-def _own_and_config(
+def own_and_config(
     options: Any, own: Sequence[str], config_class: type, image_size: int, what: str
 ) -> tuple[dict, Any]:
-    """(the options named in `own`, the config of all others)."""
+    """The options named in `own`, and the configuration that all others make; raises ValueError as `config_from`."""
     names = [item.name for item in fields(config_class)]
     given = read_options(options, [*own, *names], what)
     kept = {key: given.pop(key) for key in own if key in given}
     return kept, config_from(config_class, {"image_size": image_size, **given}, what)
-
-
-def _text_column(options: Any) -> Sequence[str]:
-    given = read_options(options, ("path", "column", "split", "data_files"), "documents, `texts`,")
-    for key in ("path", "column"):
-        if not isinstance(given.get(key), str):
-            raise ValueError(
-                f"documents, `texts`, has {key}={given.get(key)!r}; expected `path` and `column` of a dataset."
-            )
-    split = given.get("split", "train")
-    if (Path(given["path"]) / "state.json").is_file():
-        rows = datasets.load_from_disk(given["path"])
-    else:
-        rows = datasets.load_dataset(given["path"], data_files=given.get("data_files"), split=split)
-    if given["column"] not in rows.column_names:
-        raise ValueError(
-            f"documents, `texts`, names the column {given['column']!r}{nearest(given['column'], rows.column_names)}"
-        )
-    return rows[given["column"]]
 
 
 def _part_of_table(rows: Dataset, split: str, given: dict[str, Any]) -> Dataset:
@@ -176,4 +155,4 @@ def _part_of_table(rows: Dataset, split: str, given: dict[str, Any]) -> Dataset:
     return split_rows(rows, fraction, _SPLIT_SEED, given.get("keep_together", 1))[split]
 
 
-__all__ = ["charts", "detection", "documents", "negatives", "pdfs", "referring", "scenes", "source"]
+__all__ = ["charts", "detection", "documents", "negatives", "own_and_config", "pdfs", "referring", "scenes", "source"]

@@ -4,45 +4,51 @@
     pages.row(7)            # {"images": [...], "messages": [...], "file": "a/b.pdf", "page": 3}
     print(pages.report.sentence())
 
-Opening a folder reads every page's text once (about 30 ms a page), so that what cannot be used is known, named and counted
-before training: a scan without text, an encrypted file, one that was cut off. Pages are drawn when they are read. For a large
-corpus do both once with `save_pdf_dataset`.
+Opening a folder looks at the files alone: which there are, whether they open, how many pages each has. So time and memory follow
+the number of files, not what is in them, and a file that is encrypted or cut off is named at once. A page's text is read and its
+picture drawn when the row is; a page without text, as a scan is, is found then, or before training by `check`, which reads the
+text of every page (about 30 ms each) and keeps none of it. For a large corpus do all of it once with `save_pdf_dataset`.
 
 Not safe with threads, as PDFium is not; workers of a data loader are processes and open the files themselves.
 """
 
 import atexit
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
 import weakref
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+import datasets
 import pypdfium2
-import pypdfium2.raw as pdfium
 from datasets import Dataset
 from PIL import Image
 
-from . import pdf_text
+from . import pdf_files, pdf_text
 from .chat_rows import CHAT_FEATURES
 from .documents import PROMPTS
+from .pdf_files import PdfError, file_digest, open_pdf, pdf_names, split_of
 from .pdf_text import PageTextError, page_text
 from .pictures import MAX_PIXELS, encode_png
+from .shuffles import key_of, permute
+
+logger = logging.getLogger(__name__)
 
 TASKS = ("ocr",)
 SPLITS = ("train", "validation", "test")
+BAD_LISTED = 1000  # sentences that a report keeps; all are counted
 _FILES_OPEN = 4
-_TAIL = 1024  # bytes at the end that hold %%EOF in a whole file, as readers ask (ISO 32000-1, annex H, note 18)
-
-
-class PdfError(ValueError):
-    """A PDF file or page that cannot be used; one sentence with the file, the page, and what to do."""
+_LOGGED = 5
+_MOST_TRIES = 1000  # pages looked at in place of a bad one
 
 
 class PdfPlace(NamedTuple):
@@ -59,22 +65,31 @@ class PdfPlace(NamedTuple):
 
 @dataclass
 class PdfReport:
-    """What opening a folder found.
+    """What was found in a folder: by opening it, of the files; by reading all pages, of those too.
 
     Attributes:
         files: PDF files of the split that could be opened.
-        pages: pages that are used.
-        bad: one sentence for each file or page that is not.
+        pages: their pages, without those that are known to be bad.
+        left_out: files and pages that cannot be used.
+        bad: one sentence for each of the first `BAD_LISTED` of them.
     """
 
     files: int = 0
     pages: int = 0
+    left_out: int = 0
     bad: list[str] = field(default_factory=list)
 
+    def add(self, sentence: str) -> None:
+        """Counts a file or page that cannot be used, and lists it while the list is not full."""
+        self.left_out += 1
+        if len(self.bad) < BAD_LISTED:
+            self.bad.append(sentence)
+
     def sentence(self) -> str:
-        """The numbers, and below them everything that was left out."""
-        head = f"{self.pages} pages of {self.files} PDF files, {len(self.bad)} files or pages left out"
-        return "\n".join([head + (":" if self.bad else ""), *(f"- {sentence}" for sentence in self.bad)])
+        """The numbers, and below them what was left out."""
+        head = f"{self.pages} pages of {self.files} PDF files, {self.left_out} files or pages left out"
+        more = [f"- and {self.left_out - len(self.bad)} more"] if self.left_out > len(self.bad) else []
+        return "\n".join([head + (":" if self.bad else ""), *(f"- {sentence}" for sentence in self.bad), *more])
 
 
 class PdfPages:
@@ -82,8 +97,8 @@ class PdfPages:
 
     Args:
         folder (`str` or path): where the files are.
-        split (`str`, *optional*): `train`, `validation` or `test`; all files when not given. A hash of a file's content decides
-            its split, so that neither a copy nor a new name brings a page to the other side.
+        split (`str`, *optional*): `train`, `validation` or `test`; all files when not given. A hash of a file's size and of its
+            first and last 64 KiB decides its split, so that neither a copy nor a new name brings a page to the other side.
         image_size (`int`, *optional*): side of the square that a page is resized to, its proportions not kept; the page's
             own proportions at `dpi` when not given.
         dpi (`float`, defaults to 96): pixels an inch where `image_size` is not given.
@@ -93,17 +108,18 @@ class PdfPages:
         join_hyphens (`bool`, defaults to `False`): see `page_text`.
         max_characters (`int`, *optional*): pages with more text are bad.
         validation_fraction, test_fraction (`float`, default to 0.05): shares of the files.
-        on_bad (`str`, defaults to `"raise"`): what a file or page that cannot be used does; "report" counts and lists it in
-            `report` and prints the list.
+        on_bad (`str`, defaults to `"raise"`): what a file or page that cannot be used does. With "report" such a file is left
+            out, counted and listed in `report`, which is printed; in place of such a page another one of the folder is read,
+            drawn by the seed and the page, so that a row stays a function of its number.
 
     Attributes:
-        length (`int`): pages that can be used.
-        places (`list[PdfPlace]`): where they are.
-        report (`PdfReport`): what was found.
+        length (`int`): pages of the files that can be opened.
+        report (`PdfReport`): what opening the folder found; pages that turn out bad when rows are read are logged by the process
+            that reads them.
 
     Raises:
         FileNotFoundError: if there is no such folder.
-        PdfError: for a bad file or page (`on_bad="raise"`), or if no page is left.
+        PdfError: for a bad file (`on_bad="raise"`), or if none is left; when a row is read, for a bad page.
         ValueError: for an option that cannot be.
     """
 
@@ -131,8 +147,10 @@ class PdfPages:
         self._open: OrderedDict[str, pypdfium2.PdfDocument] = OrderedDict()
         self._process = os.getpid()
         self.digests: dict[str, str] = {}
-        self.places: list[PdfPlace] = []
         self.report = PdfReport()
+        self._names: list[str] = []
+        self._ends: list[int] = []  # pages up to the end of each file
+        self._logged = 0
         atexit.register(
             _close_at_exit, weakref.ref(self)
         )  # else pypdfium2 complains of every file that it has to close
@@ -140,14 +158,21 @@ class PdfPages:
 
     @property
     def length(self) -> int:
-        """Pages that can be used."""
-        return len(self.places)
+        """Pages of the files that can be opened."""
+        return self._ends[-1]
 
     def __len__(self) -> int:
-        return len(self.places)
+        return self.length
+
+    def place(self, index: int) -> PdfPlace:
+        """Where a page is: its file and its number in it; raises IndexError for a page that is not there."""
+        if not 0 <= index < self.length:
+            raise IndexError(f"page {index} was asked of a folder of {self.length} pages.")
+        number = bisect_right(self._ends, index)
+        return PdfPlace(self._names[number], index - (self._ends[number - 1] if number else 0))
 
     def row(self, index: int) -> dict[str, Any]:
-        """One page.
+        """One page, or with `on_bad="report"` another one if that cannot be used.
 
         Args:
             index (`int`): from 0 to `length` - 1.
@@ -155,8 +180,119 @@ class PdfPages:
         Returns:
             `dict`: `images` (one RGB picture), `messages` (a prompt with the picture, and the text), `file` and `page`, the
             latter from 1 as readers count.
+
+        Raises:
+            PdfError: the page cannot be used (`on_bad="raise"`), or none of those tried in its place.
         """
-        place = self.places[index]
+        try:
+            return self._row(self.place(index))
+        except PdfError as error:
+            if self.on_bad == "raise":
+                raise
+            first = error
+        self._log(first)
+        key = key_of(self.seed, "in place of a bad page")
+        others = (permute((index + step) % self.length, self.length, key) for step in range(1, self.length + 1))
+        for other in islice(others, _MOST_TRIES):
+            try:
+                return self._row(self.place(other))
+            except PdfError as error:
+                self._log(error)
+        raise PdfError(
+            f"no page in {str(self.folder)!r} can be used, of {min(self.length, _MOST_TRIES + 1)} that were tried; the first reason: "
+            f"{first}"
+        )
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """All pages in order, each once; bad ones raise `PdfError` or are left out."""
+        for index in range(self.length):
+            try:
+                row = self._row(self.place(index))
+            except PdfError as error:
+                if self.on_bad == "raise":
+                    raise
+                self._log(error)
+            else:
+                yield row
+        self.close()
+
+    def check(self) -> PdfReport:
+        """Reads every page's text, keeps none of it, and says which pages cannot be used.
+
+        Returns:
+            `PdfReport`: of files and pages; printed if it lists more than opening the folder did.
+
+        Raises:
+            PdfError: for the first bad page (`on_bad="raise"`), or if no page can be used.
+        """
+        report = PdfReport(self.report.files, self.length, self.report.left_out, list(self.report.bad))
+        for index in range(self.length):
+            place = self.place(index)
+            try:
+                self._check(place)
+            except PdfError as error:
+                if self.on_bad == "raise":
+                    self.close()
+                    raise
+                report.add(str(error))
+                report.pages -= 1
+        self.close()
+        if not report.pages:
+            raise PdfError(f"no page in {str(self.folder)!r} can be used, the first reason: {report.bad[0]}")
+        if report.left_out > self.report.left_out:
+            print(report.sentence())
+        return report
+
+    def close(self) -> None:
+        """Closes the files that are open; rows open them again."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_open": OrderedDict(), "_process": 0, "_logged": 0}
+
+    # the index --------------------------------------------------------------------------------------------------------
+
+    def _index(self) -> None:
+        names = pdf_names(self.folder)
+        for name in names:
+            digest = file_digest(self.folder / name)
+            if self.split is None or split_of(digest, *self._shares) == self.split:
+                self.digests[name] = digest
+        if not self.digests:
+            raise PdfError(
+                f"none of the {len(names)} PDF files in {str(self.folder)!r} falls to the split {self.split!r}: add files, or "
+                "raise its fraction."
+            )
+        for name in list(self.digests):
+            try:
+                pages = len(self._document(name))
+            except PdfError as error:
+                if self.on_bad == "raise":
+                    self.close()
+                    raise
+                self.report.add(str(error))
+                del self.digests[name]
+                continue
+            self._names.append(name)
+            self._ends.append((self._ends[-1] if self._ends else 0) + pages)
+        self.close()
+        if not self._names:
+            raise PdfError(f"no file in {str(self.folder)!r} can be used, the first reason: {self.report.bad[0]}")
+        self.report.files, self.report.pages = len(self._names), self.length
+        if self.report.left_out:
+            print(self.report.sentence())
+
+    def _log(self, error: PdfError) -> None:
+        """Says the first few bad pages that this process meets; `check` lists them all."""
+        self._logged += 1
+        if self._logged <= _LOGGED:
+            more = "; further ones are not logged, `PdfPages.check` lists them" if self._logged == _LOGGED else ""
+            logger.warning(f"left out: {error}{more}")
+
+    # pages ------------------------------------------------------------------------------------------------------------
+
+    def _row(self, place: PdfPlace) -> dict[str, Any]:
         page = self._page(place)
         try:
             text, picture = self._text(place, page), self._picture(place, page)
@@ -170,63 +306,13 @@ class PdfPages:
         ]
         return {"images": [picture], "messages": messages, "file": place.file, "page": place.page + 1}
 
-    def close(self) -> None:
-        """Closes the files that are open; rows open them again."""
-        while self._open:
-            self._open.popitem()[1].close()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_open": OrderedDict()}
-
-    # the index --------------------------------------------------------------------------------------------------------
-
-    def _index(self) -> None:
-        names = _pdf_names(self.folder)
-        for name in names:
-            digest = _digest(self.folder / name)
-            if self.split is None or _split_of(digest, *self._shares) == self.split:
-                self.digests[name] = digest
-        if not self.digests:
-            raise PdfError(
-                f"none of the {len(names)} PDF files in {str(self.folder)!r} falls to the split {self.split!r}: add files, or "
-                "raise its fraction."
-            )
-        for name in self.digests:
-            try:
-                pages = len(self._document(name))
-            except PdfError as error:
-                self._bad(error)
-                continue
-            self.report.files += 1
-            for number in range(pages):
-                self._try(PdfPlace(name, number))
-        self.close()
-        self.report.pages = len(self.places)
-        if self.report.bad:
-            print(self.report.sentence())
-        if not self.places:
-            raise PdfError(f"no page in {str(self.folder)!r} can be used, the first reason: {self.report.bad[0]}")
-
-    def _try(self, place: PdfPlace) -> None:
+    def _check(self, place: PdfPlace) -> None:
+        page = self._page(place)
         try:
-            page = self._page(place)
-            try:
-                self._text(place, page)
-                self._scale(place, page)
-            finally:
-                page.close()
-        except PdfError as error:
-            self._bad(error)
-        else:
-            self.places.append(place)
-
-    def _bad(self, error: PdfError) -> None:
-        if self.on_bad == "raise":
-            self.close()
-            raise error
-        self.report.bad.append(str(error))
-
-    # files and pages --------------------------------------------------------------------------------------------------
+            self._text(place, page)
+            self._scale(place, page)
+        finally:
+            page.close()
 
     def _document(self, name: str) -> pypdfium2.PdfDocument:
         if self._process != os.getpid():  # a forked worker shares its parent's files, and their place in them
@@ -282,40 +368,6 @@ class PdfPages:
         return PdfError(f"{str(self.folder / place.file)!r}, page {place.page + 1}, {sentence}.")
 
 
-def open_pdf(path: str | os.PathLike, name: str | None = None) -> pypdfium2.PdfDocument:
-    """Opens a PDF file that is whole and needs no password.
-
-    Args:
-        path (`str` or path): the file.
-        name (`str`, *optional*): what errors call it.
-
-    Raises:
-        PdfError: if the file is empty, no PDF, cut off, damaged, encrypted, or without pages.
-    """
-    name = repr(name or str(path))
-    with open(path, "rb") as file:
-        head = file.read(_TAIL)
-        file.seek(0, os.SEEK_END)
-        file.seek(max(0, file.tell() - _TAIL))
-        tail = file.read()
-    if b"%PDF-" not in head:
-        what = "is empty" if not head else "is no PDF file (it does not begin with %PDF-)"
-        raise PdfError(f"{name} {what}: get it again, or leave it out.")
-    if b"%%EOF" not in tail:
-        raise PdfError(f"{name} is cut off (its end mark %%EOF is missing): get the whole file, or leave it out.")
-    try:
-        document = pypdfium2.PdfDocument(path)
-    except pypdfium2.PdfiumError as error:
-        if error.err_code in (pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY):
-            cure = "save a copy without encryption, such as with `qpdf --decrypt --password=...`, or leave it out"
-            raise PdfError(f"{name} is encrypted and needs a password: {cure}.") from error
-        raise PdfError(f"{name} is damaged or cut off and cannot be opened: get it again, or leave it out.") from error
-    if len(document) == 0:
-        document.close()
-        raise PdfError(f"{name} has no pages: get it again, or leave it out.")
-    return document
-
-
 def pdf_dataset(folder: str | os.PathLike, cache_dir: str | None = None, **options: Any) -> Dataset:
     """A folder of PDF files as a table of pictures and chat messages.
 
@@ -329,13 +381,12 @@ def pdf_dataset(folder: str | os.PathLike, cache_dir: str | None = None, **optio
         `Dataset` with `CHAT_FEATURES`.
 
     Raises:
-        FileNotFoundError, PdfError, ValueError: as `PdfPages`.
+        FileNotFoundError, PdfError, ValueError: as `PdfPages` and its rows.
     """
     pages = PdfPages(folder, **options)
-    code = hashlib.sha256(Path(__file__).read_bytes() + Path(pdf_text.__file__).read_bytes()).hexdigest()
-    return Dataset.from_generator(
-        _encoded_rows, features=CHAT_FEATURES, cache_dir=cache_dir, gen_kwargs={"pages": pages, "code": code}
-    )
+    files = (__file__, pdf_files.__file__, pdf_text.__file__)
+    code = hashlib.sha256(b"".join(Path(file).read_bytes() for file in files)).hexdigest()
+    return _table(pages, code, cache_dir)
 
 
 def save_pdf_dataset(folder: str | os.PathLike, output: str | os.PathLike, **options: Any) -> PdfReport:
@@ -357,57 +408,44 @@ def save_pdf_dataset(folder: str | os.PathLike, output: str | os.PathLike, **opt
     if output.exists():
         raise FileExistsError(f"{str(output)!r} exists: name a folder that does not, or remove it.")
     pages = PdfPages(folder, **options)
+    report = pages.check()
     output.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
     try:
-        kwargs = {"pages": pages, "code": ""}
-        table = Dataset.from_generator(
-            _encoded_rows, features=CHAT_FEATURES, cache_dir=str(work / "cache"), gen_kwargs=kwargs
-        )
+        table = _table(pages, "", str(work / "cache"))
         table.save_to_disk(work / "table")
         (work / "table").rename(output)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return pages.report
+    return report
+
+
+def _table(pages: PdfPages, code: str, cache_dir: str | None) -> Dataset:
+    """The usable pages as a table; `code` only makes its fingerprint change with this module."""
+    try:
+        return Dataset.from_generator(
+            _encoded_rows, features=CHAT_FEATURES, cache_dir=cache_dir, gen_kwargs={"pages": pages, "code": code}
+        )
+    except datasets.exceptions.DatasetGenerationError as error:
+        if isinstance(error.__cause__, PdfError):
+            raise error.__cause__ from None
+        raise
 
 
 def _encoded_rows(pages: PdfPages, code: str) -> Iterator[dict[str, Any]]:
-    """Rows for a table; `code` only makes the table's fingerprint change with this module."""
-    for index in range(len(pages)):
-        row = pages.row(index)
+    for row in pages.rows():
         images = [{"bytes": encode_png(image), "path": None} for image in row["images"]]
         messages = [
             {**message, "content": [{"type": part["type"], "text": part.get("text")} for part in message["content"]]}
             for message in row["messages"]
         ]
         yield {"images": images, "messages": messages}
-    pages.close()
 
 
 def _close_at_exit(reference: weakref.ref) -> None:
     pages = reference()
     if pages is not None:
         pages.close()
-
-
-def _pdf_names(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {str(folder)!r}: give the path of a folder with PDF files.")
-    files = (path for path in folder.rglob("*") if path.suffix.lower() == ".pdf" and path.is_file())
-    names = sorted(path.relative_to(folder).as_posix() for path in files)
-    if not names:
-        raise PdfError(f"{str(folder)!r} holds no PDF file: name a folder with files that end in .pdf.")
-    return names
-
-
-def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _split_of(digest: str, validation: float, test: float) -> str:
-    place = int(digest[:16], 16) / 2**64
-    return "validation" if place < validation else "test" if place < validation + test else "train"
 
 
 def _check_options(split, image_size, dpi, task, max_characters, validation, test, on_bad) -> None:
@@ -428,6 +466,7 @@ def _check_options(split, image_size, dpi, task, max_characters, validation, tes
 
 
 __all__ = [
+    "BAD_LISTED",
     "PdfError",
     "PdfPages",
     "PdfPlace",

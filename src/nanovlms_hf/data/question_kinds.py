@@ -15,24 +15,25 @@ from .charts import ChartConfig
 from .conversations import ConversationConfig, conversation_row
 from .documents import DocumentConfig
 from .mixture_config import config_from, register_rows
-from .mixture_kinds import _own_and_config, _text_column
+from .mixture_kinds import own_and_config
 from .mixture_parts import DrawnRows, RowSource
 from .page_questions import page_question_row
+from .text_columns import open_text_column
 
 
 @register_rows("document_questions")
 def document_questions(options: Any, *, split: str, seed: int, image_size: int) -> RowSource:
     """Pages that are drawn and asked about."""
-    own, config = _own_and_config(options, ("questions", "texts"), DocumentConfig, image_size, "document_questions")
+    own, config = own_and_config(options, ("questions", "texts"), DocumentConfig, image_size, "document_questions")
     if own.get("texts") is not None:
-        own["texts"] = _text_column(own["texts"])
+        own["texts"] = open_text_column(own["texts"], config)
     return DrawnRows(partial(page_question_row, seed, split, config=config, **own))
 
 
 @register_rows("chart_questions")
 def chart_questions(options: Any, *, split: str, seed: int, image_size: int) -> RowSource:
     """Charts that are drawn and asked about."""
-    own, config = _own_and_config(options, ("questions",), ChartConfig, image_size, "chart_questions")
+    own, config = own_and_config(options, ("questions",), ChartConfig, image_size, "chart_questions")
     return DrawnRows(partial(chart_question_row, seed, split, config=config, **own))
 
 

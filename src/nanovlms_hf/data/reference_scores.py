@@ -59,7 +59,9 @@ def scores_key(model_digest: str, rows: Dataset, settings: dict[str, Any]) -> st
     Returns:
         64 hexadecimal digits; another model, other data, other settings or other code of this folder give others.
     """
-    told = json.dumps([model_digest, rows._fingerprint, len(rows), settings, _code_digest()], sort_keys=True, default=str)
+    told = json.dumps(
+        [model_digest, rows._fingerprint, len(rows), settings, _code_digest()], sort_keys=True, default=str
+    )
     return hashlib.sha256(told.encode()).hexdigest()
 
 
@@ -127,7 +129,10 @@ def _runs(process: int) -> bool:
 
 
 def cached_scores(
-    folder: str | os.PathLike, key: str, rows: Dataset, compute: Callable[[Iterable[dict]], Iterable[tuple[float, float]]]
+    folder: str | os.PathLike,
+    key: str,
+    rows: Dataset,
+    compute: Callable[[Iterable[dict]], Iterable[tuple[float, float]]],
 ) -> ReferenceScores:
     """The scores of a key from disk, or computed now and kept.
 
@@ -194,7 +199,9 @@ def scored_dataset(rows: Dataset, scores: ReferenceScores) -> Dataset:
         ValueError: if there are not as many scores as rows.
     """
     if len(scores) != len(rows):
-        raise ValueError(f"{len(scores)} reference scores were given for {len(rows)} rows; compute them for these rows.")
+        raise ValueError(
+            f"{len(scores)} reference scores were given for {len(rows)} rows; compute them for these rows."
+        )
     return Dataset.from_dict({"index": range(len(rows))}).with_transform(ScoredRows(rows, scores))
 
 

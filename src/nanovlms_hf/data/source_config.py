@@ -204,7 +204,7 @@ class SourceConfig:
         for key in ("chosen", "rejected") if self.is_preference else ():
             value = getattr(self, key)
             if not isinstance(value, str):
-                raise self._error(f"has {key}: {value!r}; expected text such as \"{{{key}}}\" (in quotes).")
+                raise self._error(f'has {key}: {value!r}; expected text such as "{{{key}}}" (in quotes).')
             try:
                 parse_template(value)
             except ValueError as error:
@@ -233,7 +233,9 @@ class SourceConfig:
                 raise self._error(f"has a {role} turn that cannot be read: {error}") from error
             roles.append(role)
         if self.is_preference and roles[-1] != "user":
-            raise self._error(f"has the turns {roles} and `chosen`; expected a user turn last, which both answers follow.")
+            raise self._error(
+                f"has the turns {roles} and `chosen`; expected a user turn last, which both answers follow."
+            )
         if "user" not in roles or ("assistant" not in roles and not self.is_preference):
             raise self._error(f"has the turns {roles}; expected at least one user and one assistant turn.")
         if "system" in roles[1:]:

@@ -199,7 +199,9 @@ def _with_kind(text: str, kind: Kind, other: Kind) -> str | None:
         return None
     names[kind.detail] = other.detail
     pattern = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-    return _mended(re.sub(rf"\b(?:{pattern})\b", lambda match: _cased(match.group(), names.get), text, flags=re.IGNORECASE))
+    return _mended(
+        re.sub(rf"\b(?:{pattern})\b", lambda match: _cased(match.group(), names.get), text, flags=re.IGNORECASE)
+    )
 
 
 def _verb_words(kind: Kind) -> tuple[str, ...]:
@@ -212,7 +214,9 @@ def _invented(text: str, scene: Scene, facts: frozenset[Fact], rng: Random) -> I
     sentences = _SENTENCE_ENDS.split(text)
     loose = {place: _LOOSE.fullmatch(words) for place, words in enumerate(sentences)}
     for place, match in loose.items():
-        group = next((group for group in scene.groups if match and ("kind", group.kind) in read_facts(match.group())), None)
+        group = next(
+            (group for group in scene.groups if match and ("kind", group.kind) in read_facts(match.group())), None
+        )
         if group is None:
             continue
         fitting = [
@@ -224,7 +228,9 @@ def _invented(text: str, scene: Scene, facts: frozenset[Fact], rng: Random) -> I
             others = [name for name in kind.colours if name != group.colour]
             thing = replace(group, kind=kind.name, colour=rng.choice(others) if others else None)
             start, end = match.span(match.lastgroup)
-            said = match.group()[:start] + _cased(match.group(match.lastgroup), lambda _, thing=thing: full(rng, thing))
+            said = match.group()[:start] + _cased(
+                match.group(match.lastgroup), lambda _, thing=thing: full(rng, thing)
+            )
             said += match.group()[end:]
             about = frozenset(fact for fact in facts if group.kind in fact[1:])
             yield WrongText(" ".join([*sentences[:place], said, *sentences[place + 1 :]]), about, read_facts(said))

@@ -19,6 +19,7 @@ from .metrics import METRICS
 
 LOADERS = ("hub", "world", "source", "described")
 REFERENCES = ("text", "texts", "option", "box_xywh", "ocrbench")
+JUDGES = ("correctness",)
 OPTIONS = ("column", "literal", "letters", "in_text")
 REGISTRY = Path(__file__).with_name("benchmarks.yaml")
 
@@ -47,6 +48,8 @@ class Benchmark:
         id: template of an item's id; the row number where there is none.
         task: for the picture world, one of `TASKS`; for described data, `short` or `long`.
         prefix_words: (fewest, most) words of the truth that the model is given to go on from, as in NanoVLMs.
+        judge: "correctness" lets a judge mark the answers, where an endpoint is named, as MM-Vet does; `reference` is then a text
+            and `group` the capabilities, with commas between them.
         source: mapping or file of a training source.
         validation_fraction, seed, keep_together: as in `split_rows`; those of the training decide what it never saw.
         max_new_tokens: longest answer, in tokens.
@@ -76,6 +79,7 @@ class Benchmark:
     id: str | None = None
     task: str | None = None
     prefix_words: list[int] | None = None
+    judge: str | None = None
     source: Any = None
     validation_fraction: float = 0.1
     seed: int = 0
@@ -89,6 +93,8 @@ class Benchmark:
         for metric in self.metrics or [None]:
             if metric not in METRICS:
                 raise self._error(f"names the metric {metric!r}{nearest(str(metric), METRICS)}")
+        if self.judge is not None and self.judge not in JUDGES:
+            raise self._error(f"has judge: {self.judge!r}{nearest(str(self.judge), JUDGES)}")
         self._check_words()
         getattr(self, f"_check_{self.loader}")()
         for template in (self.prompt, self.id):
@@ -170,4 +176,4 @@ def get_benchmark(entry: str | Mapping) -> Benchmark:
     return Benchmark(**merged)
 
 
-__all__ = ["LOADERS", "OPTIONS", "REFERENCES", "Benchmark", "benchmark_names", "get_benchmark"]
+__all__ = ["JUDGES", "LOADERS", "OPTIONS", "REFERENCES", "Benchmark", "benchmark_names", "get_benchmark"]

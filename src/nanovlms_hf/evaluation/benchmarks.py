@@ -18,9 +18,8 @@ import datasets
 from datasets import ClassLabel, Dataset, Image, List
 from PIL import Image as PILImage
 
-from ..data import chat_rows
 from ..data.box_text import BOX_SCALE, format_box, scale_box
-from ..data.chat_rows import MARKER
+from ..data.chat_rows import MARKER, name_labels
 from ..data.drawing import render
 from ..data.pictures import PictureError, read_header
 from ..data.source_config import Placeholder, parse_template
@@ -186,7 +185,7 @@ def _row_item(benchmark: Benchmark, split: str, number: int, row: dict, suffix: 
 
 
 def _named(value: Any, feature: Any) -> Any:
-    return chat_rows._name_labels(value, feature) if isinstance(feature, ClassLabel) else value
+    return name_labels(value, feature) if isinstance(feature, ClassLabel) else value
 
 
 def _fill(template: str, context: RowContext) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 from ..endpoint import ChatEndpoint, EndpointConfig
 from .benchmark_config import benchmark_names, get_benchmark
 from .comparing import compare_runs, comparison_table, read_samples
-from .evaluating import completions_by_condition
+from .correctness import mark_answers
+from .evaluating import answers_by_condition, completions_by_condition
 from .grading import grade_with_judge, grades_table
 from .run_store import write_atomically
 
@@ -44,23 +45,30 @@ def endpoint_from(arguments, cache_dir: str | Path) -> ChatEndpoint:
 
 
 def grade_run(arguments) -> str:
-    """Grades a finished evaluation with a judge and adds the report to its `metrics.json`."""
+    """Grades or marks a finished evaluation with a judge and adds the report to its `metrics.json`."""
     folder = Path(arguments.folder)
-    samples = [sample for sample in read_samples(folder) if sample.prefix]
-    if not samples:
-        raise ValueError(f"{folder} holds no completions; run a benchmark that gives a beginning, such as shortdesc.")
-    endpoint = endpoint_from(arguments, folder / "judge_cache")
+    samples = read_samples(folder)
     results = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    tables = []
-    for name in dict.fromkeys(sample.benchmark for sample in samples):
-        chosen = [sample for sample in samples if sample.benchmark == name]
-        report = grade_with_judge(
-            completions_by_condition(chosen, results["conditions"]),
-            endpoint,
-            seeds=range(arguments.judge_seeds),
-            show_truth=not arguments.hide_truth,
-            fewest_items=arguments.fewest_items,
+    marked = [name for name, result in results["benchmarks"].items() if result.get("judge")]
+    names = [name for name in dict.fromkeys(s.benchmark for s in samples if s.prefix or s.benchmark in marked)]
+    if not names:
+        raise ValueError(
+            f"{folder} holds nothing for a judge; run a benchmark that gives a beginning, such as shortdesc, or mmvet."
         )
+    endpoint = endpoint_from(arguments, folder / "judge_cache")
+    tables, seeds = [], range(arguments.judge_seeds)
+    for name in names:
+        chosen = [sample for sample in samples if sample.benchmark == name]
+        if name in marked:
+            report = mark_answers(answers_by_condition(chosen, results["conditions"]), endpoint, seeds=seeds)
+        else:
+            report = grade_with_judge(
+                completions_by_condition(chosen, results["conditions"]),
+                endpoint,
+                seeds=seeds,
+                show_truth=not arguments.hide_truth,
+                fewest_items=arguments.fewest_items,
+            )
         kept = [old for old in results["grading"].get(name, []) if old["graders"] != report["graders"]]
         results["grading"][name] = [*kept, report]
         tables.append(f"{name}\n{grades_table(report)}")

@@ -13,18 +13,22 @@ import os
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
+from ..adapter_folders import load
 from ..data.pictures import PictureError
 from ..data.world import world_texts
 from ..endpoint import ChatEndpoint, EndpointConfig
+from ..locating import check_source
+from ..training.low_bits import LowBitArguments, check_layers, check_low_bits, in_low_bits, quantization_config
 from ..training.processes import parting_together
 from .benchmarks import Benchmark, get_benchmark, load_benchmark
+from .correctness import Answered, mark_answers
 from .generating import Asked, answer_batch, completion_nll
 from .graders import Completion, programmatic_graders
 from .grading import FEWEST_ITEMS, grade_with_judge, grade_with_rules, grades_table
@@ -36,11 +40,11 @@ from .scoring import Sample, score_samples
 
 
 @dataclass
-class EvaluationArguments:
-    """What an evaluation's YAML may say; flags override it.
+class EvaluationArguments(LowBitArguments):
+    """What an evaluation's YAML may say, with the keys of 8 and 4 bits (`LowBitArguments`); flags override it.
 
     Args:
-        model (`str`): a saved image-text-to-text model, local or on the Hub.
+        model (`str`): a saved image-text-to-text model, local or on the Hub, or the folder of an adapter.
         output_dir (`str`): folder to write.
         benchmarks (`list`): names of the registry, or mappings that override one (`{name: chartqa, path: my/copy}`).
         conditions (`list[str]`): of true, blank and shuffled; the controls are what makes a number worth reading.
@@ -95,6 +99,7 @@ class EvaluationArguments:
     overwrite: bool = field(default=False, metadata={"help": "Throw away another evaluation's answers."})
 
     def __post_init__(self):
+        super().__post_init__()
         if isinstance(self.benchmarks, str):
             self.benchmarks = [self.benchmarks]
         if isinstance(self.conditions, str):
@@ -148,7 +153,7 @@ def run_evaluation(arguments: EvaluationArguments) -> dict | None:
     process.wait_for_everyone()
     done = store.read()
     process.wait_for_everyone()  # nobody writes before everybody has read
-    model, processor = load_model(arguments.model, process.device)
+    model, processor = load_model(arguments.model, process.device, arguments)
     for part in parts:
         for condition in arguments.conditions:
             todo = [k for k, item in enumerate(part.items) if (part.benchmark.name, condition, item.id) not in done]
@@ -194,22 +199,34 @@ def load_parts(arguments: EvaluationArguments) -> list[_Part]:
     return parts
 
 
-def load_model(name: str, device: torch.device):
-    """A model in evaluation mode, in 32-bit floats on a CPU, and its processor."""
-    from transformers import AutoModelForImageTextToText, AutoProcessor
+def load_model(name: str, device: torch.device, low_bits: LowBitArguments | None = None):
+    """A model in evaluation mode, in 32-bit floats on a CPU, and its processor.
 
-    from ..locating import check_source
+    Args:
+        name (`str`): a saved model, local or on the Hub, or the folder of an adapter, which is merged into its base.
+        device (`torch.device`): where the model shall lie.
+        low_bits (`LowBitArguments`, *optional*): hold it in 8 or 4 bits.
 
+    Raises:
+        ValueError: if there is no such model, or 8 or 4 bits are asked for where they cannot be had.
+    """
     check_source("model", name)
+    low_bits = low_bits or LowBitArguments()
+    check_low_bits(low_bits, training=False)
     dtype = "float32" if device.type == "cpu" else "auto"
     if device.type == "cpu":
         torch.set_num_threads(1)
-    model = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype).to(device).eval()
-    return model, AutoProcessor.from_pretrained(name)
+    model, processor = load(name, quantization_config(low_bits), dtype=dtype)
+    if in_low_bits(low_bits):
+        check_layers(model, low_bits)
+        return model.eval(), processor  # it is where it shall lie, and 8 bits cannot be moved
+    return model.to(device).eval(), processor
 
 
 def _state(arguments: EvaluationArguments, parts: Sequence[_Part]) -> dict:
-    return {
+    names = [field.name for field in fields(LowBitArguments)]
+    bits = {"low_bits": {name: getattr(arguments, name) for name in names}} if in_low_bits(arguments) else {}
+    return bits | {
         "model": model_digest(arguments.model),
         "benchmarks": [asdict(part.benchmark) for part in parts],
         "items": {part.benchmark.name: [item.id for item in part.items] for part in parts},
@@ -286,6 +303,7 @@ def finish(arguments: EvaluationArguments, parts: Sequence[_Part], records: dict
         name = part.benchmark.name
         samples[name] = samples_of(part, arguments.conditions, records)
         results["benchmarks"][name] = {
+            **({"judge": part.benchmark.judge} if part.benchmark.judge else {}),
             "problems": [{"id": problem.id, "reason": problem.reason} for problem in part.problems],
             **score_samples(
                 samples[name],
@@ -328,13 +346,18 @@ def read_training_texts(entry: str | None) -> list[str]:
 
 
 def _grade(arguments: EvaluationArguments, parts: Sequence[_Part], samples: dict, training: list[str]) -> dict:
-    """Grades of every benchmark that gives a beginning."""
+    """Grades of every benchmark that gives a beginning, and a judge's marks of every one that asks for them."""
+    endpoint = judge_endpoint(arguments)
+    reports: dict = {}
+    judged = [part.benchmark.name for part in parts if part.benchmark.judge and endpoint]
+    for name in judged:
+        answers = answers_by_condition(samples[name], arguments.conditions)
+        options = {"resamples": arguments.resamples, "seed": arguments.seed}
+        reports[name] = [mark_answers(answers, endpoint, seeds=range(arguments.judge_seeds), **options)]
     chosen = [part for part in parts if part.benchmark.prefix_words]
     if not chosen:
-        return {}
+        return reports
     graders = programmatic_graders(training or world_reference_texts(2000, 500, seed=0), reference_model(arguments))
-    endpoint = judge_endpoint(arguments)
-    reports = {}
     for part in chosen:
         completions = completions_by_condition(samples[part.benchmark.name], arguments.conditions)
         options = {"fewest_items": arguments.fewest_items, "resamples": arguments.resamples, "seed": arguments.seed}
@@ -352,6 +375,24 @@ def completions_by_condition(samples: Sequence[Sample], conditions: Sequence[str
     answered = [sample for sample in samples if all(condition in sample.said for condition in conditions)]
     return {
         condition: [Completion(s.id, s.prefix, s.said[condition], s.facts, s.truth) for s in answered]
+        for condition in conditions
+    }
+
+
+def answers_by_condition(samples: Sequence[Sample], conditions: Sequence[str]) -> dict[str, list[Answered]]:
+    """What is to be marked, under each condition: the items with a truth that were answered under all of them."""
+    answered = [s for s in samples if s.references and all(condition in s.said for condition in conditions)]
+    return {
+        condition: [
+            Answered(
+                s.id,
+                s.prompt,
+                s.truth,
+                s.said[condition],
+                tuple(name.strip() for name in (s.group or "").split(",") if name.strip()),
+            )
+            for s in answered
+        ]
         for condition in conditions
     }
 

@@ -1,8 +1,7 @@
 """How sure a score of facts is: bootstrap intervals over pictures.
 
-Pictures are drawn again with replacement and the score is taken anew from their facts (Efron 1979, percentile method). The
-interval covers the choice of pictures alone, not the training seed: two runs of one recipe differ by more than chance
-among pictures says.
+Pictures are drawn again with replacement and the score is taken anew from their facts (`intervals.py`). The interval covers the
+choice of pictures alone, not the training seed: two runs of one recipe differ by more than chance among pictures says.
 """
 
 from collections.abc import Sequence
@@ -11,6 +10,8 @@ import numpy as np
 
 from ..data.facts import score_facts
 from ..data.scenes import Scene
+from .intervals import bootstrap
+from .metric import f1_of, ratio
 
 CONFIDENCE = 0.95
 
@@ -34,14 +35,14 @@ def fact_intervals(
     if not pairs:
         raise ValueError("no picture was described, so there is no score to give an interval of; give at least one.")
     counts = np.array([_counts(text, scene) for text, scene in pairs])  # (pictures, 4)
-    drawn = np.random.default_rng(seed).integers(0, len(pairs), (resamples, len(pairs)))
-    true, stated, found, wanted = counts[drawn].sum(axis=1).T  # each (resamples,)
-    precision, recall = true / np.maximum(stated, 1), found / np.maximum(wanted, 1)
-    both = precision + recall
-    f1 = np.divide(2 * precision * recall, both, out=np.zeros_like(both), where=both > 0)
-    tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
-    scores = {"precision": precision, "recall": recall, "f1": f1}
-    return {name: [round(float(end), 4) for end in np.quantile(values, tails)] for name, values in scores.items()}
+    found = bootstrap(counts, _scores, resamples, seed, CONFIDENCE)
+    return {name: [round(low, 4), round(high, 4)] for name, (low, high) in found.items()}
+
+
+def _scores(sums: np.ndarray) -> dict[str, float]:
+    true, stated, found, wanted = sums
+    precision, recall = ratio(true, stated), ratio(found, wanted)
+    return {"precision": precision, "recall": recall, "f1": f1_of(precision, recall)}
 
 
 def _counts(text: str, scene: Scene) -> tuple[int, int, int, int]:

@@ -30,8 +30,12 @@ def check_items(count: int, fewest: int = FEWEST_ITEMS) -> None:
         )
 
 
-def _interval(grades: Sequence[float | None], resamples: int, seed: int) -> dict[str, float]:
-    """Mean and interval of the grades that could be given."""
+def mean_with_interval(grades: Sequence[float | None], resamples: int, seed: int) -> dict[str, float]:
+    """`mean`, `low` and `high` of the grades that could be given, and how many those are; None marks one that could not.
+
+    Raises:
+        ValueError: if there is none.
+    """
     values = [grade for grade in grades if grade is not None]
     if not values:
         raise ValueError("no item leaves anything to be graded on; give fewer words of each text as its beginning.")
@@ -80,7 +84,7 @@ def grade_with_rules(
         report["items"][condition] = grades
         report["empty"][condition] = [one.id for one in written if not one.text.strip()]
         report["scores"][condition] = {
-            name: _interval([grade[name] for grade in grades.values()], resamples, seed)
+            name: mean_with_interval([grade[name] for grade in grades.values()], resamples, seed)
             | {"grader": graders[name].name}
             for name in graders
         }
@@ -139,9 +143,9 @@ def grade_with_judge(
         report["items"][condition] = means
         report["empty"][condition] = [one.id for one in written if not one.text.strip()]
         report["failures"][condition], report["partial"][condition] = judged.failures, judged.partial
-        report["seed_spread"][condition] = _spread(list(judged.grades.values()), len(seeds))
+        report["seed_spread"][condition] = seed_spread(list(judged.grades.values()), len(seeds), DIMENSIONS)
         report["scores"][condition] = {
-            d: _interval([grade[d] for grade in means.values()], resamples, seed) | {"grader": name}
+            d: mean_with_interval([grade[d] for grade in means.values()], resamples, seed) | {"grader": name}
             for d in DIMENSIONS
         }
     usage = endpoint.usage
@@ -149,14 +153,16 @@ def grade_with_judge(
     return report
 
 
-def _spread(given: list[list[dict[str, float]]], seeds: int) -> dict[str, float]:
-    """How much the mean grade moves from seed to seed, over the texts that every seed graded."""
+def seed_spread(
+    given: Sequence[Sequence[Mapping[str, float]]], seeds: int, dimensions: Sequence[str]
+) -> dict[str, float]:
+    """How much the mean grade moves from seed to seed, over the texts that every seed graded; empty for one seed."""
     full = [grades for grades in given if len(grades) == seeds]
     if seeds < 2 or not full:
         return {}
     return {
         d: float(np.std([np.mean([grades[k][d] for grades in full]) for k in range(seeds)], ddof=1))
-        for d in DIMENSIONS
+        for d in dimensions
     }
 
 
@@ -177,4 +183,12 @@ def grades_table(report: dict) -> str:
     return "\n".join(lines)
 
 
-__all__ = ["FEWEST_ITEMS", "check_items", "grade_with_judge", "grade_with_rules", "grades_table"]
+__all__ = [
+    "FEWEST_ITEMS",
+    "check_items",
+    "grade_with_judge",
+    "grade_with_rules",
+    "grades_table",
+    "mean_with_interval",
+    "seed_spread",
+]

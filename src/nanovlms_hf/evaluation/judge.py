@@ -4,7 +4,7 @@ The judge is any endpoint of OpenAI's form (see `endpoint.py`). Unlike the paper
 (`truth`), without which a fluent text about another picture scores well. It never sees a picture. The wording is our own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -87,19 +87,39 @@ def judge_texts(
         KeyRefused: the endpoint does not accept the key.
         EndpointError: every single text failed.
     """
-    grades: dict[str, list[dict[str, float]]] = {text.id: [] for text in texts}
+    return ask_judge(endpoint, {text.id: judge_messages(text, show_truth) for text in texts}, seeds, check_grades)
+
+
+def ask_judge(
+    endpoint: ChatEndpoint,
+    asked: Mapping[str, list[dict]],
+    seeds: Sequence[int],
+    check: Callable[[dict], dict[str, float]],
+) -> Judged:
+    """Asks for the grades of every text once a seed, whatever is graded.
+
+    Args:
+        endpoint (`ChatEndpoint`): the judge.
+        asked (`Mapping[str, list[dict]]`): text id -> messages.
+        seeds (`Sequence[int]`): one answer a seed.
+        check (`Callable`): the grades of an answer; raises ValueError for one that cannot be used, which is asked again.
+
+    Raises:
+        KeyRefused, EndpointError: as `judge_texts`.
+    """
+    grades: dict[str, list[dict[str, float]]] = {name: [] for name in asked}
     reasons: dict[str, str] = {}
 
-    def one(task: tuple[Written, int]) -> tuple[str, dict[str, float] | None, str]:
-        text, seed = task
+    def one(task: tuple[str, int]) -> tuple[str, dict[str, float] | None, str]:
+        name, seed = task
         try:
-            return text.id, endpoint.ask_json(judge_messages(text, show_truth), seed, check_grades), ""
+            return name, endpoint.ask_json(asked[name], seed, check), ""
         except KeyRefused:
             raise
         except EndpointError as error:
-            return text.id, None, str(error)
+            return name, None, str(error)
 
-    tasks = [(text, seed) for text in texts for seed in seeds]
+    tasks = [(name, seed) for name in asked for seed in seeds]
     with ThreadPoolExecutor(max(1, endpoint.config.workers)) as pool:
         for name, answer, reason in pool.map(one, tasks):
             if answer is None:
@@ -115,4 +135,4 @@ def judge_texts(
     return Judged({name: given for name, given in grades.items() if given}, failures, partial)
 
 
-__all__ = ["DIMENSIONS", "Judged", "Written", "check_grades", "judge_messages", "judge_texts"]
+__all__ = ["DIMENSIONS", "Judged", "Written", "ask_judge", "check_grades", "judge_messages", "judge_texts"]

@@ -67,7 +67,9 @@ def _by_error(rows: list[dict], right: list[bool]) -> dict[str, dict]:
     for row, is_right in zip(rows, right, strict=True):
         if row.get("error"):
             groups.setdefault(row["error"], []).append(is_right)
-    return {error: {"pairs": len(found), "accuracy": round(fmean(found), 4)} for error, found in sorted(groups.items())}
+    return {
+        error: {"pairs": len(found), "accuracy": round(fmean(found), 4)} for error, found in sorted(groups.items())
+    }
 
 
 __all__ = ["CONDITIONS", "pair_accuracy"]

@@ -77,7 +77,8 @@ def _verdict(metrics: dict) -> str:
 def _table(caption: str, heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
     body = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>' for name, cells in rows
+        f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+        for name, cells in rows
     )
     return (
         f'<div class="card scroll" role="region" tabindex="0" aria-label="{escape(caption)}"><table class="types">'
@@ -95,8 +96,19 @@ def _by_error(metrics: dict) -> str:
         for column in _COLUMNS
     ]
     rows.append(("all", [str(metrics["pairs"]), *map(_percent, whole)]))
-    heads = ("error", "pairs", "before", "after", "blank, before", "blank, after", "another's, before", "another's, after")
-    caption = "How often the true text is likelier than the wrong one, given the right picture, a blank one, another pair's"
+    heads = (
+        "error",
+        "pairs",
+        "before",
+        "after",
+        "blank, before",
+        "blank, after",
+        "another's, before",
+        "another's, after",
+    )
+    caption = (
+        "How often the true text is likelier than the wrong one, given the right picture, a blank one, another pair's"
+    )
     return f"<h2>By kind of error</h2>\n{_table(caption, heads, rows)}"
 
 

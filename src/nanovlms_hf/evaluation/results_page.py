@@ -124,8 +124,12 @@ def _grades(report: dict) -> str:
                 f"<small>{escape(grader['name'])}; blind to {escape(grader['blind_to'])}</small>",
             ]
         )
-    heads = [f"grade 0 to 10, {report['kind']}", *(_NAMES[condition] for condition in conditions), "graded by"]
-    return "<h3>Completions, graded</h3>" + _table(heads, rows)
+    heads = [
+        f"grade {report.get('scale', '0 to 10')}, {report['kind']}",
+        *(_NAMES[condition] for condition in conditions),
+        "graded by",
+    ]
+    return "<h3>Graded</h3>" + _table(heads, rows)
 
 
 def _cards(

@@ -15,11 +15,13 @@ import yaml
 from trl import SFTConfig, TrlParser
 
 from ..data.scenes import WorldConfig
+from .adapters import AdapterArguments
+from .low_bits import LowBitArguments
 
 
 @dataclass
-class ModelArguments:
-    """Which model a stage starts from.
+class ModelArguments(AdapterArguments, LowBitArguments):
+    """Which model a stage starts from, with the keys of adapters (`AdapterArguments`) and of 8 and 4 bits (`LowBitArguments`).
 
     Args:
         preset (`str`, *optional*): a preset to build from random weights.
@@ -53,6 +55,8 @@ class ModelArguments:
     attn_implementation: str | None = field(default=None, metadata={"help": "Attention implementation."})
 
     def __post_init__(self):
+        AdapterArguments.__post_init__(self)
+        LowBitArguments.__post_init__(self)
         self.overrides = as_mapping("overrides", self.overrides)
         if isinstance(self.freeze, str):  # `freeze: vision_tower` in a YAML file
             self.freeze = [self.freeze]

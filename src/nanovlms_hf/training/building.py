@@ -5,8 +5,11 @@ raises.
 """
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
+from accelerate import PartialState
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -18,6 +21,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from ..adapter_folders import base_of, is_adapter, load
 from ..configuration_nanovlms import NanoVLMsConfig
 from ..image_processing_nanovlms import NanoVLMsImageProcessor
 from ..locating import check_source
@@ -25,30 +29,26 @@ from ..modeling_nanovlms import NanoVLMsForConditionalGeneration, NanoVLMsModel
 from ..presets import PRESETS, preset_config
 from ..processing_nanovlms import NanoVLMsProcessor
 from ..tokenization import SPECIAL_TOKENS, train_tokenizer
+from .adapters import check_adapter, peft_config
 from .arguments import ModelArguments
+from .components import COMPONENTS, check_components, component_of
+from .low_bits import (
+    check_layers,
+    check_low_bits,
+    check_trainable,
+    in_low_bits,
+    parameter_count,
+    quantization_config,
+    ready_for_adapter,
+)
 
 logger = logging.get_logger(__name__)
-COMPONENTS = ("vision_tower", "vocabulary", "connector", "vocabulary_connector", "language_model")
-
-
-def component_of(parameter_name: str) -> str:
-    """The component that a parameter of `NanoVLMsForConditionalGeneration` belongs to; the head counts to the decoder."""
-    for component in COMPONENTS:
-        if parameter_name.startswith((f"model.{component}.", f"{component}.")):
-            return component
-    return "language_model"
-
-
-def _check_components(names: Iterable[str]) -> None:
-    unknown = sorted(set(names) - set(COMPONENTS))
-    if unknown:
-        raise ValueError(f"freeze={unknown} names no component; choose from {', '.join(COMPONENTS)}.")
 
 
 def freeze(model: PreTrainedModel, components: Iterable[str]) -> None:
     """Stops the named components from training; raises ValueError for a name that is no component."""
     components = list(components)
-    _check_components(components)
+    check_components("freeze", components)
     for name, parameter in model.named_parameters():
         if component_of(name) in components:
             parameter.requires_grad_(False)
@@ -133,36 +133,92 @@ def build(
     texts: Callable[[], Iterable[str]],
     config_of: Callable[..., NanoVLMsConfig] = preset_config,
     model_of: Callable[[NanoVLMsConfig], NanoVLMsForConditionalGeneration] = NanoVLMsForConditionalGeneration,
+    base_folder: str | Path | None = None,
 ) -> tuple[NanoVLMsForConditionalGeneration, NanoVLMsProcessor]:
     """Builds or loads the model of a stage and its processor.
+
+    An adapter's folder as `model_name_or_path` means its base with the adapter merged into the weights.
 
     Args:
         arguments (`ModelArguments`): what to build.
         texts (`Callable[[], Iterable[str]]`): gives the training text, read only when a tokenizer has to be trained.
         config_of (`Callable`): the configuration of a preset, as `preset_config`.
         model_of (`Callable`): makes a new model of a configuration.
+        base_folder (`str` or `Path`, *optional*): where the first process saves the model that an adapter is trained on, if it is
+            not just a saved model; without it the adapter has no base to be loaded on later.
 
     Raises:
-        ValueError: if the arguments name no model or contradict each other, or if weights do not fit.
+        ValueError: if the arguments name no model or contradict each other, if weights do not fit, or if 8 or 4 bits are asked
+            for where they cannot be had.
     """
     check_names(arguments)
-    if arguments.model_name_or_path:
-        kwargs = {"attn_implementation": arguments.attn_implementation} if arguments.attn_implementation else {}
-        model = NanoVLMsForConditionalGeneration.from_pretrained(
-            arguments.model_name_or_path, dtype="float32", **kwargs
-        )
+    as_saved = _is_as_saved(arguments)
+    if as_saved:  # in fewer bits weight by weight, so that the whole model never lies in memory
+        options = _loading_options(arguments) | _low_bit_options(arguments)
+        model = NanoVLMsForConditionalGeneration.from_pretrained(arguments.model_name_or_path, **options)
         processor = NanoVLMsProcessor.from_pretrained(arguments.model_name_or_path)
+    elif arguments.model_name_or_path:
+        model, processor = _load_and_change(arguments)
     else:
         model, processor = _build_new(arguments, texts, config_of, model_of)
-    if arguments.model_name_or_path:
-        _check_swapped(model.config, arguments)
-        _load_towers(model, arguments)
-        _take_normalisations(processor.image_processor, model.config, arguments)
+    if not as_saved and (arguments.use_peft or in_low_bits(arguments)):
+        model = _from_base(model, processor, arguments, base_folder)
+    if in_low_bits(arguments):
+        check_layers(model, arguments)
+    if getattr(model, "is_quantized", False):
+        check_trainable(arguments)
+        model = ready_for_adapter(model)
     freeze(model, arguments.freeze)
     context = getattr(model.config.text_config, "max_position_embeddings", None)
     if context:  # where the collator stops too long a row
         processor.tokenizer.model_max_length = context
     return model, processor
+
+
+def _is_as_saved(arguments: ModelArguments) -> bool:
+    name = arguments.model_name_or_path
+    return bool(name) and not is_adapter(name) and not arguments.vision_tower and not arguments.vocabulary
+
+
+def _loading_options(arguments: ModelArguments) -> dict:
+    return {"dtype": "float32"} | (
+        {"attn_implementation": arguments.attn_implementation} if arguments.attn_implementation else {}
+    )
+
+
+def _low_bit_options(arguments: ModelArguments) -> dict:
+    """Left out where none are asked for: a None would undo the bits that a model was saved in."""
+    config = quantization_config(arguments)
+    return {"quantization_config": config} if config else {}
+
+
+def _load_and_change(arguments: ModelArguments) -> tuple[NanoVLMsForConditionalGeneration, NanoVLMsProcessor]:
+    """A saved model with an adapter merged into it, or with other towers."""
+    source, options = arguments.model_name_or_path, _loading_options(arguments)
+    model, processor = load(source, **options)
+    if is_adapter(source):
+        logger.warning(f"{source} is an adapter: it was merged into its base, and the stage goes on from there.")
+    _check_swapped(model.config, arguments)
+    _load_towers(model, arguments)
+    _take_normalisations(processor.image_processor, model.config, arguments)
+    return model, processor
+
+
+def _from_base(
+    model: NanoVLMsForConditionalGeneration, processor, arguments: ModelArguments, base_folder: str | Path | None
+) -> NanoVLMsForConditionalGeneration:
+    """Saves a model that lies nowhere yet as the base of an adapter, and takes it up from there in 8 or 4 bits if asked for."""
+    peft_config(arguments, model)  # raises for a target that is not there, before anything is written
+    with TemporaryDirectory() as passing:
+        folder = str(base_folder or passing)
+        if not base_folder or PartialState().is_main_process:
+            model.save_pretrained(folder)
+            processor.save_pretrained(folder)
+        if in_low_bits(arguments):
+            options = _loading_options(arguments) | _low_bit_options(arguments)
+            model = type(model).from_pretrained(folder, **options)
+    model.name_or_path = str(base_folder or "")
+    return model
 
 
 def _check_swapped(config: NanoVLMsConfig, arguments: ModelArguments) -> None:
@@ -207,17 +263,21 @@ def _load_towers(model: NanoVLMsForConditionalGeneration, arguments: ModelArgume
 def _carry_connector(model: NanoVLMsForConditionalGeneration, source: str) -> None:
     """Takes the vocabulary's connector from the model of stage 1 that the decoder comes from, if it is one and shapes fit.
 
-    Decoder and connector were trained together: with both, the merged model reads from its first step. Joined by channel the
-    connector gives a part of the width only, and starts from random weights.
+    Decoder and connector were trained together: with both, the merged model, or stage 1 that goes on, reads from its first step.
+    Joined by channel the connector gives a part of the width only, and starts from random weights.
     """
     config = AutoConfig.from_pretrained(source)
-    if not isinstance(config, NanoVLMsConfig) or config.vision_config.model_type != "nanovlms_vocabulary":
-        return
+    merged = model.config.vocabulary_config is not None
+    ours = model.config.vocabulary_config if merged else model.config.vision_config
+    for has in (ours, getattr(config, "vision_config", None)):
+        if getattr(has, "model_type", None) != "nanovlms_vocabulary":
+            return
+    connector = model.model.vocabulary_connector if merged else model.model.connector
     saved = AutoModel.from_pretrained(source, dtype=model.dtype, use_safetensors=True).connector.state_dict()
-    ours = model.model.vocabulary_connector.state_dict()
-    fits = saved.keys() == ours.keys() and all(saved[name].shape == ours[name].shape for name in ours)
+    shapes = {name: weight.shape for name, weight in connector.state_dict().items()}
+    fits = {name: weight.shape for name, weight in saved.items()} == shapes
     if fits:
-        model.model.vocabulary_connector.load_state_dict(saved)
+        connector.load_state_dict(saved)
     logger.warning(
         f"{source}: the vocabulary's connector {'goes on from' if fits else 'has another shape than'} that of stage 1"
         f"{'' if fits else ' and starts from random weights'}"
@@ -234,11 +294,15 @@ def check_names(arguments: ModelArguments) -> None:
             raise ValueError(
                 f"{said} and model_name_or_path={arguments.model_name_or_path!r} both name the model; give one of them."
             )
+        if is_adapter(arguments.model_name_or_path):
+            base_of(arguments.model_name_or_path)  # raises if it is not to be found
     elif not arguments.preset and not (arguments.vision_tower and arguments.language_model):
         raise ValueError(
             "the recipe names no model: give preset, model_name_or_path, or both vision_tower and language_model."
         )
-    _check_components(arguments.freeze)  # before anything slow
+    check_components("freeze", arguments.freeze)  # before anything slow
+    check_adapter(arguments)
+    check_low_bits(arguments, training=True)
     for name in ("model_name_or_path", "vision_tower", "vocabulary", "language_model", "tokenizer_name_or_path"):
         if getattr(arguments, name):
             check_source(name, getattr(arguments, name))
@@ -280,7 +344,7 @@ def _build_new(
             _load_head(model, arguments.language_model)
         model.resize_token_embeddings(max(len(tokenizer), config.text_config.vocab_size))
     _load_towers(model, arguments)
-    if arguments.vocabulary and arguments.language_model:
+    if arguments.language_model and (arguments.vocabulary or arguments.vision_tower):
         _carry_connector(model, arguments.language_model)
     for holder in (config.text_config, model.generation_config):
         holder.eos_token_id = tokenizer.eos_token_id
@@ -372,7 +436,8 @@ def _tokenizer(arguments: ModelArguments, texts) -> PreTrainedTokenizerBase:
         if arguments.preset not in PRESETS:
             preset_config(arguments.preset)  # raises with the list of presets
         preset = PRESETS[arguments.preset]
-        return train_tokenizer(texts(), arguments.vocab_size or preset.vocab_size, preset.context)
+        vocab_size = arguments.vocab_size or preset.vocab_size
+        return train_tokenizer(texts(), vocab_size, preset.context, preset.whole_words)
     tokenizer = AutoTokenizer.from_pretrained(source)
     missing = [token for token in SPECIAL_TOKENS[3:] if token not in tokenizer.get_vocab()]
     if missing:
@@ -390,8 +455,8 @@ def describe_model(model: NanoVLMsForConditionalGeneration) -> str:
     total = {component: 0 for component in COMPONENTS}
     trainable = dict(total)
     for name, parameter in model.named_parameters():
-        total[component_of(name)] += parameter.numel()
-        trainable[component_of(name)] += parameter.numel() * parameter.requires_grad
+        total[component_of(name)] += parameter_count(parameter)
+        trainable[component_of(name)] += parameter_count(parameter) * parameter.requires_grad
     parts = ", ".join(
         f"{component} {total[component]:,} ({trainable[component]:,} train)"
         for component in COMPONENTS

@@ -101,7 +101,9 @@ def check_settings(model_arguments: ModelArguments, arguments: DPOArguments) -> 
         )
     others = [name for name in ("sync_ref_model", "ld_alpha") if getattr(arguments, name)]
     if others and arguments.reference == "scores":
-        raise ValueError(f"{others[0]} needs the reference model at every step, but reference is 'scores'; set reference: model.")
+        raise ValueError(
+            f"{others[0]} needs the reference model at every step, but reference is 'scores'; set reference: model."
+        )
 
 
 def with_reference(

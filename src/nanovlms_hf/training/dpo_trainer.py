@@ -67,7 +67,9 @@ class NanoVLMsDPOTrainer(PushMixin, ComponentRatesMixin, DPOTrainer):
         ValueError: if one of the datasets has reference scores and another has not.
     """
 
-    def __init__(self, *args, errors: Sequence[str] = ERRORS, train_dataset=None, eval_dataset=None, ref_model=None, **kwargs):
+    def __init__(
+        self, *args, errors: Sequence[str] = ERRORS, train_dataset=None, eval_dataset=None, ref_model=None, **kwargs
+    ):
         self.errors = tuple(errors)
         scored = _have_scores(train_dataset, eval_dataset)
         if scored and ref_model is None:

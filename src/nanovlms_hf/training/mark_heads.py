@@ -38,24 +38,20 @@ class MarkHeads(nn.ModuleDict):
             targets = marks[task.name].flatten()
             logits = self._logits(task, features).flatten(0, -2).float()
             each = nn.functional.cross_entropy(logits, targets, reduction="none", ignore_index=IGNORED)
-            # a box has no empty class: its corners count wherever there is one
-            empty = targets == 0 if task.name != "corners" else torch.zeros_like(targets, dtype=torch.bool)
+            empty = (targets == 0) & task.has_empty
             weights = torch.where(empty, _EMPTY_WEIGHT, 1.0) * (targets != IGNORED)
             losses.append(task.weight * (each * weights).sum() / weights.sum().clamp(min=1.0))
         return torch.stack(losses).sum()
 
     @torch.no_grad()
     def accuracy(self, features: torch.Tensor, marks: dict[str, torch.Tensor]) -> dict[str, float]:
-        """Share of right classes for each kind, over what is marked with something (corners: within one bin)."""
+        """Share of right classes for each kind of marks, over what is marked with something."""
         shares = {}
         for task in self.tasks:
             said, targets = self._logits(task, features).argmax(-1), marks[task.name]
-            if task.name == "corners":
-                counted, right = targets != IGNORED, (said - targets).abs() <= 1
-            else:
-                counted, right = targets > 0, said == targets
+            counted = targets > 0 if task.has_empty else targets != IGNORED
             if counted.any():
-                shares[task.name] = right[counted].float().mean().item()
+                shares[task.name] = (said == targets)[counted].float().mean().item()
         return shares
 
     def _logits(self, task, features: torch.Tensor) -> torch.Tensor:

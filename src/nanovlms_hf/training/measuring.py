@@ -18,6 +18,7 @@ from torch import nn
 
 from ..data.source_config import SourceConfig, read_source_config
 from .arguments import DataArguments
+from .low_bits import parameter_count
 
 _WRAPPERS = re.compile(r"^(?:module\.|base_model\.model\.|model\.)+")
 
@@ -38,8 +39,8 @@ def count_parameters(model: nn.Module) -> dict:
     components: dict[str, dict[str, int]] = {}
     for name, parameter in model.named_parameters():
         counts = components.setdefault(component_name(name), {"total": 0, "trainable": 0})
-        counts["total"] += parameter.numel()
-        counts["trainable"] += parameter.numel() * parameter.requires_grad
+        counts["total"] += parameter_count(parameter)
+        counts["trainable"] += parameter_count(parameter) * parameter.requires_grad
     tables = [module.weight for module in model.modules() if isinstance(module, nn.Embedding)]
     head = getattr(model, "get_output_embeddings", lambda: None)()
     tables += [] if head is None else [head.weight]

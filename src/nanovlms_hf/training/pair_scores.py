@@ -68,14 +68,19 @@ def _words(turns) -> str:
     if isinstance(turns, str):
         return turns
     parts = [turn["content"] for turn in turns]
-    return " ".join(part if isinstance(part, str) else " ".join(block.get("text") or "" for block in part) for part in parts)
+    return " ".join(
+        part if isinstance(part, str) else " ".join(block.get("text") or "" for block in part) for part in parts
+    )
 
 
 def _asks(row: dict[str, Any]) -> bool:
     """Whether the prompt has a place for a picture."""
     prompt = row["prompt"]
     return not isinstance(prompt, str) and any(
-        block["type"] == "image" for turn in prompt if not isinstance(turn["content"], str) for block in turn["content"]
+        block["type"] == "image"
+        for turn in prompt
+        if not isinstance(turn["content"], str)
+        for block in turn["content"]
     )
 
 

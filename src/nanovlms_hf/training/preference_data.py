@@ -42,7 +42,9 @@ class PreferenceDataArguments:
         if isinstance(self.sources, str):
             self.sources = [self.sources]
         if self.sources and (self.errors or self.world):
-            raise ValueError("sources and errors or world were both given, but real pairs have no kinds of error; give one of them.")
+            raise ValueError(
+                "sources and errors or world were both given, but real pairs have no kinds of error; give one of them."
+            )
 
 
 def load_pairs(arguments: PreferenceDataArguments, image_size: int) -> tuple[Dataset, Dataset | None]:

@@ -15,6 +15,7 @@ from transformers.trainer_utils import HubStrategy
 from transformers.utils import logging
 from transformers.utils.hub import PushInProgress
 
+from ..adapter_folders import is_adapter
 from ..folders import read_folder
 from ..hub import Pushed, commit_files, hub_sentences, push
 from ..model_card import write_card
@@ -32,9 +33,13 @@ class PushMixin:
     _in_turn: HfApi | None = None  # one client, whose background jobs run one after the other
 
     def create_model_card(self, *args, **kwargs) -> None:
-        """Writes the card from what the run measured, as soon as it has been measured (`training.json`)."""
+        """Writes the card from what the run measured, as soon as it has been measured (`training.json`).
+
+        An adapter keeps the card that PEFT wrote, which names its base.
+        """
         folder = Path(self.args.output_dir)
-        if self.is_world_process_zero() and (folder / "training.json").is_file():
+        known = (folder / "training.json").is_file() and not is_adapter(folder)
+        if self.is_world_process_zero() and known:
             write_card(folder, name=_model_name(self.args))
 
     def push_to_hub(

@@ -30,8 +30,7 @@ def checkpoint_to_resume(arguments: TrainingArguments) -> str | None:
     if asked is None or str(asked).lower() in ("", "false", "none"):
         return None
     if str(asked).lower() in ("true", "auto"):
-        # The trainer writes its state last: a checkpoint without one was cut off half-way.
-        whole = [path.parent for path in Path(arguments.output_dir).glob("checkpoint-*/trainer_state.json")]
+        whole = [path for path in Path(arguments.output_dir).glob("checkpoint-*") if _is_whole(path)]
         if not whole and arguments.process_index == 0:
             logger.warning(
                 f"resume_from_checkpoint={asked}, but there is no checkpoint in {arguments.output_dir}; starting from the "
@@ -43,6 +42,14 @@ def checkpoint_to_resume(arguments: TrainingArguments) -> str | None:
             f"resume_from_checkpoint={asked} is no folder; give a checkpoint folder, or `auto` for the last one."
         )
     return str(asked)
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether a checkpoint was written to its end; the trainer writes its state last, so a kill leaves none, or half a one."""
+    try:
+        return isinstance(json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8")), dict)
+    except (OSError, ValueError):
+        return False
 
 
 def step_of(checkpoint: str | None) -> int:

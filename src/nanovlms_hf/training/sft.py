@@ -7,6 +7,7 @@ processor, `training.json` with what the run measured, and `loss_curve.png`.
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from accelerate import PartialState
@@ -14,6 +15,7 @@ from transformers import set_seed
 from transformers.utils import logging
 
 from ..data.mixture import Mixture, StreamedMixture
+from .adapters import check_adapter_run, peft_config
 from .arguments import DataArguments, ModelArguments, StageArguments, parse
 from .building import build, check_names, describe_model
 from .measuring import describe_data
@@ -53,6 +55,7 @@ def run(
     """
     check_names(model_arguments)
     check_settings(arguments)
+    check_adapter_run(model_arguments, arguments)
     checkpoint = checkpoint_to_resume(arguments)
     train, validation = load_data(data_arguments, side or picture_side(model_arguments), arguments)
     if isinstance(train, Mixture | StreamedMixture):
@@ -62,13 +65,14 @@ def run(
         model_arguments = replace(model_arguments, tokenizer_name_or_path=folder)
     set_seed(arguments.seed)  # the trainer seeds too, but only after the weights are drawn
     tokenizer_folder = Path(arguments.output_dir) / "tokenizer"
+    if model_arguments.use_peft:
+        build = partial(build, base_folder=Path(arguments.output_dir) / "base")
     with PartialState().main_process_first():  # one process trains the tokenizer, the others read what it wrote
         if _needs_tokenizer(model_arguments) and not PartialState().is_main_process:
             model_arguments = replace(model_arguments, tokenizer_name_or_path=str(tokenizer_folder))
         model, processor = build(model_arguments, lambda: texts_of(train, data_arguments))
         if _needs_tokenizer(model_arguments):
             processor.tokenizer.save_pretrained(tokenizer_folder)
-    logger.warning(describe_model(model))
     trainer = trainer_class(
         model=model,
         args=arguments,
@@ -80,7 +84,9 @@ def run(
             assistant_only_loss=arguments.assistant_only_loss,
             pad_to_multiple_of=arguments.pad_to_multiple_of,
         ),
+        peft_config=peft_config(model_arguments, model),
     )
+    logger.warning(describe_model(trainer.model))
     first_step = step_of(checkpoint)  # read now: a newer checkpoint may replace this one
     started = time.time()
     trainer.train(resume_from_checkpoint=checkpoint)

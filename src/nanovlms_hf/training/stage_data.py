@@ -7,6 +7,8 @@ from accelerate import PartialState
 from datasets import Dataset, IterableDataset
 from transformers import AutoConfig
 
+from ..adapter_folders import base_of, is_adapter
+from ..configuration_nanovlms import check_gives_a_grid
 from ..data.mixture import Mixture, StreamedMixture
 from ..data.mixture_config import build_mixture
 from ..data.sources import load_sources, split_rows
@@ -118,14 +120,19 @@ def _words(messages: Iterable[dict]) -> Iterator[str]:
 
 
 def picture_side(arguments: ModelArguments) -> int:
-    """Side of the pictures that a model sees, in pixels; of two towers the larger one's."""
+    """Side of the pictures that a model sees, in pixels; of two towers the larger one's.
+
+    Raises:
+        ValueError: if the arguments name no model, or as a tower something without a grid of tokens.
+    """
     if arguments.preset:
         overrides = dict(arguments.overrides or {})
         if arguments.vocabulary:  # the artifact's shape takes the place of the preset's, which may not fit it
             overrides["vocabulary_config"] = None
         config = preset_config(arguments.preset, **overrides)
     elif arguments.model_name_or_path:
-        config = AutoConfig.from_pretrained(arguments.model_name_or_path)
+        name = arguments.model_name_or_path
+        config = AutoConfig.from_pretrained(base_of(name) if is_adapter(name) else name)
     elif arguments.vision_tower:
         config = AutoConfig.from_pretrained(arguments.vision_tower)
     else:
@@ -134,7 +141,12 @@ def picture_side(arguments: ModelArguments) -> int:
         )
     towers = [getattr(config, "vision_config", config), getattr(config, "vocabulary_config", None)]
     if arguments.vocabulary:
-        towers[1] = AutoConfig.from_pretrained(arguments.vocabulary)
+        saved = AutoConfig.from_pretrained(arguments.vocabulary)
+        towers[1] = getattr(saved, "vocabulary_config", None) or saved
+        check_gives_a_grid(towers[1], f"vocabulary={arguments.vocabulary!r}")
+    check_gives_a_grid(
+        towers[0], f"vision_tower={arguments.vision_tower!r}" if arguments.vision_tower else "vision_config"
+    )
     return max(tower.image_size for tower in towers if tower is not None)
 
 

@@ -10,12 +10,14 @@ from typing import Any
 
 import torch
 from datasets import Dataset
+from peft import PeftModel
 from torch.utils.data import DataLoader
 from trl import SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from ..data.mixture import Mixture, StreamedMixture
-from .building import COMPONENTS, component_of
+from .adapters import AdapterMixin
+from .components import COMPONENTS, component_of
 from .muon import muon_optimizer
 from .pushing import PushMixin
 
@@ -88,7 +90,7 @@ def _first_row(rows: Mixture | StreamedMixture) -> Dataset:
     return Dataset.from_dict({"row": [0]}).with_transform(lambda _: {key: [value] for key, value in row.items()})
 
 
-class NanoVLMsSFTTrainer(PushMixin, SFTTrainer):
+class NanoVLMsSFTTrainer(AdapterMixin, PushMixin, SFTTrainer):
     """SFTTrainer that takes mixtures, with Muon (`args.muon_learning_rate`) or a learning rate for each component.
 
     A `Mixture` or `StreamedMixture` may be given as a dataset. TRL, which knows only the classes of `datasets`, is shown its
@@ -119,7 +121,8 @@ class NanoVLMsSFTTrainer(PushMixin, SFTTrainer):
         """The optimizer that `StageArguments` asks for.
 
         Raises:
-            ValueError: if a component is unknown, or if Muon and rates by component are both asked for.
+            ValueError: if a component is unknown or has nothing that an adapter trains, or if Muon and rates by component are both
+                asked for.
         """
         rates = dict(self.args.component_learning_rates or {})
         muon_rate = self.args.muon_learning_rate
@@ -146,6 +149,12 @@ class NanoVLMsSFTTrainer(PushMixin, SFTTrainer):
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
                 groups.setdefault((component_of(name), name in decayed), []).append(parameter)
+        idle = sorted(set(rates) - {component for component, _ in groups})
+        if idle and isinstance(model, PeftModel):
+            raise ValueError(
+                f"component_learning_rates names {idle}, of which the adapter trains nothing; name it in lora_target_modules or "
+                "lora_modules_to_save too, or leave its rate out."
+            )
         return [
             {
                 "params": parameters,

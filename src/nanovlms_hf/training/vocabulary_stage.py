@@ -14,7 +14,7 @@ import torch
 from transformers import AutoModel, PreTrainedModel
 from transformers.utils import logging
 
-from ..data.marks import marks_of
+from ..data.marks import marks_of, words_of
 from ..image_processing_nanovlms import NanoVLMsImageProcessor
 from ..locating import check_source
 from ..modeling_nanovlms import NanoVLMsVisionVocabulary
@@ -22,6 +22,7 @@ from ..presets import reading_config
 from . import sft
 from .arguments import DataArguments, ModelArguments, StageArguments
 from .building import build
+from .low_bits import in_low_bits
 from .pushing import PushTowerMixin
 from .reading_model import ReadingModel
 from .trainer import NanoVLMsSFTTrainer, SupervisedCollator
@@ -38,12 +39,17 @@ class ReadingArguments:
             SAM's (`facebook/sam-vit-base`); what matches and what is missing is reported.
         slots (`int`, defaults to 6): characters a token is marked with at most.
         mark_weight (`float`, defaults to 1.0): weight of the marks beside the decoder's loss; 0 trains as the paper does.
+        word_weight (`float`, defaults to 0.0): weight of a loss that holds what the decoder gets of each square to the words for
+            what it shows (see `reading_model.word_loss`); 0 trains as the paper does.
         test_rows (`int`, defaults to 64): held-out rows of each part of the mixture that are read out at the end.
     """
 
     init_from: str | None = field(default=None, metadata={"help": "Saved weights for the backbone, such as SAM's."})
     slots: int = field(default=6, metadata={"help": "Characters a token is marked with at most."})
     mark_weight: float = field(default=1.0, metadata={"help": "Weight of the marks; 0 trains as the paper does."})
+    word_weight: float = field(
+        default=0.0, metadata={"help": "Weight of the squares' words; 0 trains as the paper does."}
+    )
     test_rows: int = field(default=64, metadata={"help": "Held-out rows of each part that are read out at the end."})
 
 
@@ -53,18 +59,27 @@ class ReadingCollator(SupervisedCollator):
     Args:
         grid (`int`): tokens along a side of a picture.
         slots (`int`): characters a token is marked with at most.
+        words (`bool`, defaults to `False`): whether to give the tokens' words too.
     """
 
-    def __init__(self, *args, grid: int, slots: int, **kwargs):
+    def __init__(self, *args, grid: int, slots: int, words: bool = False, **kwargs):
         super().__init__(*args, **kwargs)
         self.grid, self.slots = grid, slots
+        self.vocabulary = self.processor.tokenizer.get_vocab() if words else None
 
     def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
-        """As `SupervisedCollator`, with `marks`: for each kind the classes of shape `(images, tokens, slots)`."""
-        marks = [marks_of(row, self.grid, self.slots) for row in examples if row["images"]]
+        """As `SupervisedCollator`, with `marks`: for each kind the classes of shape `(images, tokens, slots)`.
+
+        With words also `words`, ids of shape `(images, tokens, slots)`.
+        """
+        drawn = [row for row in examples if row["images"]]
+        marks = [marks_of(row, self.grid, self.slots) for row in drawn]
         batch = super().torch_call(examples)
         if marks:
             batch["marks"] = {name: torch.from_numpy(np.stack([row[name] for row in marks])) for name in marks[0]}
+        if drawn and self.vocabulary:
+            words = [words_of(row, self.grid, self.vocabulary, self.slots) for row in drawn]
+            batch["words"] = torch.from_numpy(np.stack(words))
         return batch
 
 
@@ -118,6 +133,11 @@ def train(
             "stage 1 needs a preset with a vision vocabulary, such as vary-nano; to train a saved one further, give its folder as "
             "vision_tower beside the preset."
         )
+    if model_arguments.use_peft or in_low_bits(model_arguments):
+        raise ValueError(
+            "stage 1 learns all weights of a vision vocabulary, so there is no base for an adapter or for fewer bits; leave use_peft, "
+            "load_in_8bit and load_in_4bit out."
+        )
     config = reading_config(model_arguments.preset, **(model_arguments.overrides or {}))
     if reading.init_from:
         check_source("init_from", reading.init_from)
@@ -127,7 +147,12 @@ def train(
         data_arguments,
         arguments,
         build=partial(_build, reading=reading),
-        collate=partial(ReadingCollator, grid=vision.image_size // vision.patch_size, slots=reading.slots),
+        collate=partial(
+            ReadingCollator,
+            grid=vision.image_size // vision.patch_size,
+            slots=reading.slots,
+            words=reading.word_weight > 0,
+        ),
         finish=finish,
         side=vision.image_size,
         trainer_class=ReadingTrainer,
@@ -139,7 +164,9 @@ def _build(model_arguments: ModelArguments, texts: Callable, reading: ReadingArg
         model_arguments,
         texts,
         config_of=reading_config,
-        model_of=partial(ReadingModel, slots=reading.slots, mark_weight=reading.mark_weight),
+        model_of=partial(
+            ReadingModel, slots=reading.slots, mark_weight=reading.mark_weight, word_weight=reading.word_weight
+        ),
     )
     if reading.init_from:
         start_backbone(model.model.vision_tower, reading.init_from)

@@ -1,0 +1,1 @@
+"""How much memory a recipe takes, found out before it runs: what `nanovlms plan` does."""
