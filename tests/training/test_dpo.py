@@ -68,11 +68,12 @@ def trained(trainer) -> list[float]:
 
 
 def test_losses_with_scores_are_those_with_a_reference_model(tmp_path, monkeypatch):
-    changes = {"eval_strategy": "steps", "eval_steps": 3}
+    changes = {"eval_strategy": "steps", "eval_steps": 3, "train_rows": 4, "learning_rate": 3e-3, "max_steps": 6}
     with_model = run_dpo(tmp_path / "model", reference="model", **changes)
-    monkeypatch.setattr(trl.trainer.dpo_trainer, "create_model_from_path", None)  # a second model cannot be made
+    for module, name in ((trl.trainer.dpo_trainer, "create_model_from_path"), (dpo, "deepcopy")):
+        monkeypatch.setattr(module, name, None)  # a second model cannot be made
     with_scores = run_dpo(tmp_path / "scores_run", **changes)
-    assert len(losses(with_scores)) == 3 and losses(with_scores)[0] == pytest.approx(math.log(2), abs=1e-5)
+    assert len(losses(with_scores)) == 6 and losses(with_scores)[0] == pytest.approx(math.log(2), abs=1e-5)
     for key in ("loss", "eval_loss"):
         assert losses(with_scores, key) == pytest.approx(losses(with_model, key), abs=1e-5)
     assert losses(with_scores)[-1] < losses(with_scores)[0] - 0.01  # it trained
@@ -191,8 +192,8 @@ def test_rates_by_component(tmp_path):
 
 
 def test_muon_trains(tmp_path):
-    summary = run_dpo(tmp_path / "run", muon_learning_rate=0.005)
-    assert summary["muon_learning_rate"] == 0.005 and losses(summary)[-1] < losses(summary)[0]
+    summary = run_dpo(tmp_path / "run", muon_learning_rate=0.002, learning_rate=1e-4, train_rows=4, max_steps=6)
+    assert summary["muon_learning_rate"] == 0.002 and losses(summary)[-1] < losses(summary)[0] - 0.01
 
 
 def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(tmp_path):
@@ -258,7 +259,7 @@ def test_real_pairs_train(tmp_path):
     entry = real_pairs(tmp_path / "data")
     changes = {"errors": None, "sources": entry, "train_rows": None, "max_steps": 2, "per_device_train_batch_size": 2}
     summary = run_dpo(tmp_path / "run", **changes, validation_rows=1, eval_strategy="steps", eval_steps=2)
-    assert summary["images_seen"] == 4 - 1 + 1 and summary["data"]["sources"][0]["name"] == "own"
+    assert summary["data"]["train_rows"] == 3 and summary["data"]["sources"][0]["name"] == "own"
     assert "eval_pairs/accuracy" in summary["loss_history"][-1]
 
 
@@ -297,3 +298,13 @@ def test_scores_in_one_dataset_alone_are_refused(tmp_path):
             processing_class=processor,
             data_collator=collate,
         )
+
+
+def test_a_recipe_trains_an_adapter_alone(tmp_path):
+    changes = {"use_peft": True, "lora_target_modules": "language_model", "lora_dropout": 0.0, "train_rows": 4}
+    scored = run_dpo(tmp_path / "adapter", **changes)
+    model = run_dpo(tmp_path / "model", reference="model", **changes)
+    assert losses(scored) == pytest.approx(losses(model), abs=1e-5)
+    files = {path.name for path in (tmp_path / "adapter").iterdir()}
+    assert "adapter_model.safetensors" in files and "model.safetensors" not in files
+    assert scored["parameters"]["trainable"] < scored["parameters"]["total"] / 2

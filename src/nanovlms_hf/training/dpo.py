@@ -7,6 +7,8 @@ import hashlib
 import json
 import time
 from contextlib import nullcontext
+from copy import deepcopy
+from pathlib import Path
 
 import torch
 from accelerate import PartialState
@@ -25,6 +27,7 @@ from ..data.reference_scores import (
     write_scores,
 )
 from ..data.wrong_facts import ERRORS
+from .adapters import check_adapter_run, peft_config
 from .arguments import ModelArguments, parse
 from .building import build, check_names, describe_model
 from .dpo_trainer import REFERENCES, DPOArguments, NanoVLMsDPOTrainer
@@ -47,23 +50,28 @@ def run(model_arguments: ModelArguments, data_arguments: PreferenceDataArguments
     """Trains as the three groups of arguments say; see `main`."""
     check_names(model_arguments)
     check_settings(model_arguments, arguments)
+    check_adapter_run(model_arguments, arguments)
     checkpoint = checkpoint_to_resume(arguments)
     train, validation = load_pairs(data_arguments, picture_side(model_arguments))
     set_seed(arguments.seed)
-    model, processor = build(model_arguments, list)
-    logger.warning(describe_model(model))
+    base_folder = Path(arguments.output_dir) / "base" if model_arguments.use_peft else None
+    model, processor = build(model_arguments, list, base_folder=base_folder)
     collate = PreferenceCollator(processor, pad_to_multiple_of=arguments.pad_to_multiple_of, errors=ERRORS)
     if arguments.reference == "scores":
         train, validation = (with_reference(rows, model, collate, arguments) for rows in (train, validation))
+    # TRL would load one from the folder's name, and so without a tower that was swapped in or an adapter that was merged.
+    in_memory = arguments.reference == "model" and not model_arguments.use_peft
     trainer = NanoVLMsDPOTrainer(
         model=model,
+        ref_model=deepcopy(model) if in_memory else None,
         args=arguments,
         train_dataset=train,
         eval_dataset=validation,
         processing_class=processor,
         data_collator=collate,
-        peft_config=_peft_config(model_arguments, model),
+        peft_config=peft_config(model_arguments, model),
     )
+    logger.warning(describe_model(trainer.model))
     first_step = step_of(checkpoint)  # read now: a newer checkpoint may replace this one
     started = time.time()
     trainer.train(resume_from_checkpoint=checkpoint)
@@ -73,14 +81,6 @@ def run(model_arguments: ModelArguments, data_arguments: PreferenceDataArguments
     if arguments.push_to_hub:
         trainer.push_to_hub()
     return summary
-
-
-def _peft_config(model_arguments: ModelArguments, model: PreTrainedModel):
-    try:
-        from .adapters import peft_config
-    except ImportError:
-        return None
-    return peft_config(model_arguments, model)
 
 
 def check_settings(model_arguments: ModelArguments, arguments: DPOArguments) -> None:
@@ -139,7 +139,7 @@ def _computed_together(
     rows: Dataset, model: PreTrainedModel, collate: PreferenceCollator, arguments: DPOArguments
 ) -> ReferenceScores:
     state, started = PartialState(), time.time()
-    if not getattr(model, "is_quantized", False):
+    if getattr(model, "hf_quantizer", None) is None:  # a model in 8 or 4 bits is where it was loaded
         model.to(arguments.device)
     adapters_off = model.disable_adapter() if hasattr(model, "disable_adapter") else nullcontext()
     autocast = torch.autocast(arguments.device.type, torch.bfloat16, enabled=bool(arguments.bf16))
@@ -177,8 +177,10 @@ def model_digest(model: PreTrainedModel) -> str:
 
 def reference_settings(processor: ProcessorMixin, arguments: DPOArguments) -> dict:
     """What else changes a score: how texts become tokens and pictures pixels, and the precision."""
+    tokenizer = json.loads(processor.tokenizer.backend_tokenizer.to_str())
+    of_last_call = ("padding", "truncation")  # a tokenizer keeps what it was last asked for
     return {
-        "tokenizer": processor.tokenizer.backend_tokenizer.to_str(),
+        "tokenizer": {key: value for key, value in tokenizer.items() if key not in of_last_call},
         "template": processor.chat_template,
         "pictures": processor.image_processor.to_dict(),
         "bf16": bool(arguments.bf16),
