@@ -25,6 +25,8 @@ from ..data.reference_scores import (
     write_scores,
 )
 from ..data.wrong_facts import ERRORS
+from ..doctor import check_trainer
+from .adapters import check_adapter_run, peft_config
 from .arguments import ModelArguments, parse
 from .building import build, check_names, describe_model
 from .dpo_trainer import REFERENCES, DPOArguments, NanoVLMsDPOTrainer
@@ -47,6 +49,7 @@ def run(model_arguments: ModelArguments, data_arguments: PreferenceDataArguments
     """Trains as the three groups of arguments say; see `main`."""
     check_names(model_arguments)
     check_settings(model_arguments, arguments)
+    check_adapter_run(model_arguments, arguments)
     checkpoint = checkpoint_to_resume(arguments)
     train, validation = load_pairs(data_arguments, picture_side(model_arguments))
     set_seed(arguments.seed)
@@ -62,8 +65,9 @@ def run(model_arguments: ModelArguments, data_arguments: PreferenceDataArguments
         eval_dataset=validation,
         processing_class=processor,
         data_collator=collate,
-        peft_config=_peft_config(model_arguments, model),
+        peft_config=peft_config(model_arguments, model),
     )
+    check_trainer(trainer, processor, frozen=model_arguments.freeze)
     first_step = step_of(checkpoint)  # read now: a newer checkpoint may replace this one
     started = time.time()
     trainer.train(resume_from_checkpoint=checkpoint)
@@ -73,14 +77,6 @@ def run(model_arguments: ModelArguments, data_arguments: PreferenceDataArguments
     if arguments.push_to_hub:
         trainer.push_to_hub()
     return summary
-
-
-def _peft_config(model_arguments: ModelArguments, model: PreTrainedModel):
-    try:
-        from .adapters import peft_config
-    except ImportError:
-        return None
-    return peft_config(model_arguments, model)
 
 
 def check_settings(model_arguments: ModelArguments, arguments: DPOArguments) -> None:

@@ -14,6 +14,7 @@ from transformers import PreTrainedConfig
 from trl import DPOConfig, DPOTrainer
 
 from ..data.wrong_facts import ERRORS
+from .adapters import AdapterMixin
 from .arguments import as_mapping
 from .component_rates import ComponentRatesMixin
 from .pair_scores import ERROR_KEY, REFERENCE_KEYS
@@ -54,7 +55,7 @@ class DPOArguments(DPOConfig):
         super().__post_init__()
 
 
-class NanoVLMsDPOTrainer(PushMixin, ComponentRatesMixin, DPOTrainer):
+class NanoVLMsDPOTrainer(AdapterMixin, ComponentRatesMixin, PushMixin, DPOTrainer):
     """DPOTrainer that takes rows with reference scores (`data.reference_scores.scored_dataset`).
 
     In evaluation it also tells how often the true text of a pair was the likelier one: `pairs/accuracy`, and for each kind of error
