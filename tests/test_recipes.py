@@ -15,8 +15,10 @@ from nanovlms_hf import vocabulary
 from nanovlms_hf.data.mixture_config import build_mixture
 from nanovlms_hf.data.source_config import read_source_config
 from nanovlms_hf.presets import parameter_counts, preset_config
-from nanovlms_hf.training import grpo, marks_stage, pretrain, sft, tower_stage
+from nanovlms_hf.training import dpo, grpo, marks_stage, pretrain, sft, tower_stage
 from nanovlms_hf.training.arguments import DataArguments, ModelArguments, StageArguments, parse
+from nanovlms_hf.training.dpo_trainer import DPOArguments
+from nanovlms_hf.training.preference_data import PreferenceDataArguments
 from nanovlms_hf.training.vocabulary_stage import ReadingArguments
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +44,7 @@ STAGES = {
     "vocabulary": (vocabulary, (ModelArguments, DataArguments, ReadingArguments, StageArguments)),
     "pretrain": (pretrain, (ModelArguments, DataArguments, StageArguments)),
     "sft": (sft, (ModelArguments, DataArguments, StageArguments)),
+    "dpo": (dpo, (ModelArguments, PreferenceDataArguments, DPOArguments)),
     "grpo": (grpo, (ModelArguments, grpo.PromptArguments, grpo.GRPOArguments)),
 }
 STARTS = ("model_name_or_path", "vision_tower", "vocabulary", "language_model", "init_from")
@@ -233,6 +236,7 @@ def test_stage_1_of_vary_tiny_has_pages_and_boxes_as_4_to_3():
 
 SCRIPTS = {
     "sft": sft,
+    "dpo": dpo,
     "grpo": grpo,
     "pretrain": pretrain,
     "pretrain_tower": tower_stage,

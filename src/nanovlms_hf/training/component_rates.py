@@ -1,8 +1,9 @@
 """Optimizers with a learning rate for each component of a model, or with Muon, for any trainer."""
 
 import torch
+from peft import PeftModel
 
-from .building import COMPONENTS, component_of
+from .components import COMPONENTS, component_of
 from .muon import muon_optimizer
 
 
@@ -13,7 +14,8 @@ class ComponentRatesMixin:
         """The optimizer that the arguments ask for; the trainer's own where they ask for neither.
 
         Raises:
-            ValueError: if a component is unknown, or if Muon and rates by component are both asked for.
+            ValueError: if a component is unknown or has nothing that an adapter trains, or if Muon and rates by component are both
+                asked for.
         """
         rates = dict(self.args.component_learning_rates or {})
         muon_rate = self.args.muon_learning_rate
@@ -40,6 +42,12 @@ class ComponentRatesMixin:
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
                 groups.setdefault((component_of(name), name in decayed), []).append(parameter)
+        idle = sorted(set(rates) - {component for component, _ in groups})
+        if idle and isinstance(model, PeftModel):
+            raise ValueError(
+                f"component_learning_rates names {idle}, of which the adapter trains nothing; name it in lora_target_modules or "
+                "lora_modules_to_save too, or leave its rate out."
+            )
         return [
             {
                 "params": parameters,

@@ -27,6 +27,7 @@ from ..data.reference_scores import (
     write_scores,
 )
 from ..data.wrong_facts import ERRORS
+from ..doctor import check_trainer
 from .adapters import check_adapter_run, peft_config
 from .arguments import ModelArguments, parse
 from .building import build, check_names, describe_model
@@ -72,6 +73,7 @@ def run(model_arguments: ModelArguments, data_arguments: PreferenceDataArguments
         peft_config=peft_config(model_arguments, model),
     )
     logger.warning(describe_model(trainer.model))
+    check_trainer(trainer, processor, frozen=model_arguments.freeze)
     first_step = step_of(checkpoint)  # read now: a newer checkpoint may replace this one
     started = time.time()
     trainer.train(resume_from_checkpoint=checkpoint)

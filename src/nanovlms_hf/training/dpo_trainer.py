@@ -55,7 +55,7 @@ class DPOArguments(DPOConfig):
         super().__post_init__()
 
 
-class NanoVLMsDPOTrainer(AdapterMixin, PushMixin, ComponentRatesMixin, DPOTrainer):
+class NanoVLMsDPOTrainer(AdapterMixin, ComponentRatesMixin, PushMixin, DPOTrainer):
     """DPOTrainer that takes rows with reference scores (`data.reference_scores.scored_dataset`).
 
     In evaluation it also tells how often the true text of a pair was the likelier one: `pairs/accuracy`, and for each kind of error

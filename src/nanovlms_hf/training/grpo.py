@@ -19,6 +19,7 @@ from transformers.utils import logging
 from trl import GRPOConfig, GRPOTrainer
 
 from ..data.prompt_tasks import PROMPT_TASKS, ChatPrompts, PromptRows, prompt_dataset
+from ..doctor import check_trainer
 from .adapters import AdapterMixin, check_adapter_run, peft_config
 from .arguments import DataArguments, ModelArguments, parse, world_config
 from .building import build, check_names, describe_model
@@ -146,6 +147,7 @@ def run(model_arguments: ModelArguments, prompt_arguments: PromptArguments, argu
         peft_config=peft_config(model_arguments, model),
     )
     logger.warning(describe_model(trainer.model))
+    check_trainer(trainer, processor, frozen=model_arguments.freeze)
     first_step = step_of(checkpoint)  # read now: a newer checkpoint may replace this one
     started = time.time()
     trainer.train(resume_from_checkpoint=checkpoint)

@@ -15,6 +15,7 @@ from torch import nn
 
 from ..data.marks import marks_of
 from ..data.mixture_config import build_mixture
+from ..doctor import check_trainer
 from ..image_processing_nanovlms import NanoVLMsImageProcessor
 from ..modeling_nanovlms import NanoVLMsVisionVocabulary
 from ..presets import reading_config
@@ -134,6 +135,7 @@ def run(arguments: MarksArguments, training: TowerStageArguments) -> dict:
         data_collator=MarksCollator(image_processor, vision.image_size // vision.patch_size, arguments.slots),
     )
     checkpoint = checkpoint_to_resume(training)
+    check_trainer(trainer, image_processor)
     first_step = step_of(checkpoint)  # read now: a newer checkpoint may replace this one
     started = time.time()
     trainer.train(resume_from_checkpoint=checkpoint)

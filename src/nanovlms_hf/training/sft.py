@@ -15,6 +15,7 @@ from transformers import set_seed
 from transformers.utils import logging
 
 from ..data.mixture import Mixture, StreamedMixture
+from ..doctor import check_trainer
 from .adapters import check_adapter_run, peft_config
 from .arguments import DataArguments, ModelArguments, StageArguments, parse
 from .building import build, check_names, describe_model
@@ -87,6 +88,7 @@ def run(
         peft_config=peft_config(model_arguments, model),
     )
     logger.warning(describe_model(trainer.model))
+    check_trainer(trainer, processor, frozen=model_arguments.freeze)
     first_step = step_of(checkpoint)  # read now: a newer checkpoint may replace this one
     started = time.time()
     trainer.train(resume_from_checkpoint=checkpoint)

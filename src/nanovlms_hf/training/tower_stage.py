@@ -18,6 +18,7 @@ from ..data.dense import DENSE_TASKS, crowd_targets, dense_targets
 from ..data.drawing import render
 from ..data.scenes import WorldConfig
 from ..data.world import world_scene
+from ..doctor import check_trainer
 from ..image_processing_nanovlms import NanoVLMsImageProcessor
 from ..presets import preset_config
 from .arguments import as_mapping, parse, world_config
@@ -176,6 +177,7 @@ def run(arguments: TowerArguments, training: TowerStageArguments) -> dict:
         data_collator=DenseCollator(image_processor),
     )
     checkpoint = checkpoint_to_resume(training)
+    check_trainer(trainer, image_processor)
     first_step = step_of(checkpoint)  # read now: a newer checkpoint may replace this one
     started = time.time()
     trainer.train(resume_from_checkpoint=checkpoint)

@@ -10,15 +10,13 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from peft import PeftModel
 from torch.utils.data import DataLoader
 from trl import SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from ..data.mixture import Mixture, StreamedMixture
 from .adapters import AdapterMixin
-from .components import COMPONENTS, component_of
-from .muon import muon_optimizer
+from .component_rates import ComponentRatesMixin
 from .pushing import PushMixin
 
 
@@ -90,7 +88,7 @@ def _first_row(rows: Mixture | StreamedMixture) -> Dataset:
     return Dataset.from_dict({"row": [0]}).with_transform(lambda _: {key: [value] for key, value in row.items()})
 
 
-class NanoVLMsSFTTrainer(AdapterMixin, PushMixin, SFTTrainer):
+class NanoVLMsSFTTrainer(AdapterMixin, ComponentRatesMixin, PushMixin, SFTTrainer):
     """SFTTrainer that takes mixtures, with Muon (`args.muon_learning_rate`) or a learning rate for each component.
 
     A `Mixture` or `StreamedMixture` may be given as a dataset. TRL, which knows only the classes of `datasets`, is shown its
@@ -116,53 +114,6 @@ class NanoVLMsSFTTrainer(AdapterMixin, PushMixin, SFTTrainer):
             num_workers=self.args.dataloader_num_workers,
             drop_last=self.args.dataloader_drop_last,
         )
-
-    def create_optimizer(self, model=None):
-        """The optimizer that `StageArguments` asks for.
-
-        Raises:
-            ValueError: if a component is unknown or has nothing that an adapter trains, or if Muon and rates by component are both
-                asked for.
-        """
-        rates = dict(self.args.component_learning_rates or {})
-        muon_rate = self.args.muon_learning_rate
-        if self.optimizer is not None or not (rates or muon_rate):
-            return super().create_optimizer(model)
-        if rates and muon_rate:
-            raise ValueError("component_learning_rates and muon_learning_rate were both given; give one of them.")
-        model = model or self.model
-        if muon_rate:
-            self.optimizer = muon_optimizer(model, self.args)
-        else:
-            optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, model)
-            self.optimizer = optimizer_class(self._groups_by_component(model, rates), **options)
-        return self.optimizer
-
-    def _groups_by_component(self, model: torch.nn.Module, rates: dict[str, float]) -> list[dict]:
-        unknown = sorted(set(rates) - set(COMPONENTS))
-        if unknown:
-            raise ValueError(
-                f"component_learning_rates names {unknown}, which is no component; choose from {', '.join(COMPONENTS)}."
-            )
-        decayed = set(self.get_decay_parameter_names(model))
-        groups: dict[tuple[str, bool], list] = {}
-        for name, parameter in model.named_parameters():
-            if parameter.requires_grad:
-                groups.setdefault((component_of(name), name in decayed), []).append(parameter)
-        idle = sorted(set(rates) - {component for component, _ in groups})
-        if idle and isinstance(model, PeftModel):
-            raise ValueError(
-                f"component_learning_rates names {idle}, of which the adapter trains nothing; name it in lora_target_modules or "
-                "lora_modules_to_save too, or leave its rate out."
-            )
-        return [
-            {
-                "params": parameters,
-                "lr": float(rates.get(component, self.args.learning_rate)),
-                "weight_decay": self.args.weight_decay if decays else 0.0,
-            }
-            for (component, decays), parameters in groups.items()
-        ]
 
 
 __all__ = ["NanoVLMsSFTTrainer", "SupervisedCollator", "check_length", "check_supervised"]
