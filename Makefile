@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: env demo vary-demo eval-demo test test-slow conformance bench bench-eval ablation presets transformers4 style quality stats clean
+.PHONY: env demo vary-demo eval-demo dpo-demo grpo-demo test test-slow conformance bench bench-eval ablation presets plan-table transformers4 style quality stats clean
 
 env: $(STAMP)
 
@@ -29,6 +29,12 @@ eval-demo: $(STAMP)  ## every programmatic score of the demo's model, with inter
 	@test -f runs/demo/model.safetensors || { echo "runs/demo holds no model: run \`make demo\` first." >&2; exit 2; }
 	ACCELERATE_USE_CPU=true $(BIN)/accelerate launch --config_file recipes/accelerate_configs/cpu.yaml recipes/evaluate.py \
 		--config recipes/demo/evaluate.yaml
+
+dpo-demo: $(STAMP)  ## from the demo's model to one that prefers what is true, with its accuracy by kind of error
+	$(BIN)/nanovlms dpo-demo --config recipes/demo/dpo_demo.yaml
+
+grpo-demo: $(STAMP)  ## the demo's model rewarded for true facts, with the reward on held-out scenes
+	$(BIN)/nanovlms grpo-demo --config recipes/demo/grpo_demo.yaml
 
 test: $(STAMP)  ## the tests, under 10 minutes on two cores
 	$(BIN)/python -m pytest -m "not slow"
@@ -60,6 +66,9 @@ transformers4: $(STAMP) .venv4/.installed  ## a pushed repository on transformer
 
 presets: $(STAMP)
 	$(BIN)/nanovlms presets
+
+plan-table: $(STAMP)  ## what fits 6 to 24 GB, into README.md and docs/plan.md; some minutes
+	$(BIN)/python benchmarks/plan_table.py README.md docs/plan.md
 
 style: $(STAMP)
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
