@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: env demo vary-demo eval-demo dpo-demo grpo-demo test test-slow conformance bench bench-eval ablation presets plan-table transformers4 style quality stats clean
+.PHONY: env demo vary-demo eval-demo dpo-demo grpo-demo test test-slow conformance bench bench-eval ablation presets plan-table engines transformers4 style quality stats clean
 
 env: $(STAMP)
 
@@ -55,6 +55,11 @@ bench-eval: $(STAMP)  ## items a second in batches of 32 against one by one, on 
 
 ablation: $(STAMP)  ## the runs behind the tables of docs/log.md, about half an hour
 	$(BIN)/python benchmarks/ablation.py
+
+engines: $(STAMP)  ## DeepSpeed into the environment, for ZeRO; then the tests of the engines, ZeRO's among them
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt wheel setuptools
+	DS_BUILD_OPS=0 $(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation deepspeed==0.19.8
+	$(BIN)/python -m pytest -n 0 tests/training/test_engines.py
 
 transformers4: $(STAMP) .venv4/.installed  ## a pushed repository on transformers 4.57, in an environment of its own
 	NANOVLMS_PYTHON4=$(CURDIR)/.venv4/bin/python $(BIN)/python -m pytest -n 0 tests/hub/test_transformers4.py
