@@ -104,6 +104,8 @@ def finished(path: Path, folder: Path) -> dict:
     """Runs a recipe for two steps into a folder of its name, and before it those that it starts from; returns its summary."""
     content = yaml.safe_load(path.read_text())
     changes = SMALL | FEW.get(stage_of(path), {}) | {"output_dir": output_of(path, folder)}
+    if stage_of(path) == "dpo":
+        changes["reference_folder"] = folder / "scores"
     for kind in ("eval", "save"):
         if content.get(f"{kind}_strategy") == "steps":
             changes[f"{kind}_steps"] = 2

@@ -46,7 +46,11 @@ def arguments(folder, **changes) -> DPOArguments:
 def trainer_of(folder, scored=True, peft_config=None, start=None, **changes) -> NanoVLMsDPOTrainer:
     """A trainer of the tiny model, with scores in its rows or with TRL's own reference."""
     model, processor = start or tiny_model()
-    collate, settings, rows = PreferenceCollator(processor, errors=tuple(ERRORS)), arguments(folder, **changes), pairs(6)
+    collate, settings, rows = (
+        PreferenceCollator(processor, errors=tuple(ERRORS)),
+        arguments(folder, **changes),
+        pairs(6),
+    )
     if scored:
         rows = with_reference(rows, model, collate, settings)
     reference = None if scored or peft_config else tiny_model()[0]
@@ -103,7 +107,9 @@ def test_a_model_with_adapters_is_scored_with_them_off(tmp_path):
     model, processor = tiny_model()
     collate = PreferenceCollator(processor)
     plain = with_reference(pairs(), model, collate, arguments(tmp_path / "plain"))
-    adapted = get_peft_model(model, LoraConfig(r=4, target_modules=r".*language_model.*\.q_proj", init_lora_weights=False))
+    adapted = get_peft_model(
+        model, LoraConfig(r=4, target_modules=r".*language_model.*\.q_proj", init_lora_weights=False)
+    )
     off = with_reference(pairs(), adapted, collate, arguments(tmp_path / "adapted"))
     assert [row["ref_chosen_logps"] for row in off] == [row["ref_chosen_logps"] for row in plain]
 
@@ -111,7 +117,9 @@ def test_a_model_with_adapters_is_scored_with_them_off(tmp_path):
 def test_scores_are_found_again_and_not_for_another_model_or_other_data(tmp_path, monkeypatch):
     computed = []
     compute = dpo._computed_together
-    monkeypatch.setattr(dpo, "_computed_together", lambda rows, *rest: computed.append(len(rows)) or compute(rows, *rest))
+    monkeypatch.setattr(
+        dpo, "_computed_together", lambda rows, *rest: computed.append(len(rows)) or compute(rows, *rest)
+    )
     model, processor = tiny_model()
     collate, settings = PreferenceCollator(processor), arguments(tmp_path)
     first = with_reference(pairs(), model, collate, settings)
@@ -157,7 +165,9 @@ def test_the_collator_masks_what_is_not_the_text():
     for ids, mask, text in zip(batch["input_ids"], batch["completion_mask"], texts, strict=True):
         assert processor.tokenizer.decode(ids[mask == 1], skip_special_tokens=True).strip() == text
     assert batch["error_numbers"].tolist() == [["kind", "colour"].index(row["error"]) for row in rows]
-    assert "prompt" in rows[0] and rows[0]["prompt"][0]["content"][0] == {"type": "image"}  # rows are left as they were
+    assert "prompt" in rows[0] and rows[0]["prompt"][0]["content"][0] == {
+        "type": "image"
+    }  # rows are left as they were
 
 
 def test_accuracy_is_told_by_kind_of_error(tmp_path):
@@ -177,7 +187,11 @@ def test_what_a_stage_leaves(tmp_path):
     folder = tmp_path / "run"
     assert json.loads((folder / "training.json").read_text()) == summary
     assert (summary["optimizer_steps"], summary["images_seen"]) == (3, 12)
-    assert summary["data"]["picture_world"] and summary["data"]["preferences"] == ERRORS and summary["data"]["train_rows"] == 12
+    assert (
+        summary["data"]["picture_world"]
+        and summary["data"]["preferences"] == ERRORS
+        and summary["data"]["train_rows"] == 12
+    )
     assert (folder / "loss_curve.png").is_file() and (folder / "tokenizer.json").is_file()
     start, end = (load_file(path / "model.safetensors") for path in (finished_sft()[0], folder))
     moved = {name for name in start if not torch.equal(start[name], end[name])}
@@ -185,7 +199,9 @@ def test_what_a_stage_leaves(tmp_path):
 
 
 def test_rates_by_component(tmp_path):
-    run_dpo(tmp_path / "run", component_learning_rates='{"language_model": 0.0, "vision_tower": 0.0, "connector": 0.01}')
+    run_dpo(
+        tmp_path / "run", component_learning_rates='{"language_model": 0.0, "vision_tower": 0.0, "connector": 0.01}'
+    )
     start, end = (load_file(path / "model.safetensors") for path in (finished_sft()[0], tmp_path / "run"))
     moved = {name for name in start if not torch.equal(start[name], end[name])}
     assert moved and all("connector" in name for name in moved)
@@ -224,7 +240,10 @@ def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(tmp_path):
         ({"precompute_ref_log_probs": True}, "precompute_ref_log_probs=True is refused by TRL for pictures"),
         ({"ld_alpha": 0.5}, "ld_alpha needs the reference model at every step"),
         ({"sync_ref_model": True}, "sync_ref_model needs the reference model at every step"),
-        ({"model_name_or_path": None, "preset": "nanovlm-tiny"}, "DPO goes on from a trained model, and the recipe names none"),
+        (
+            {"model_name_or_path": None, "preset": "nanovlm-tiny"},
+            "DPO goes on from a trained model, and the recipe names none",
+        ),
         ({"train_rows": None}, "train_rows is not set, but the picture world is endless"),
         ({"errors": '{"smell": 1}'}, "has to give kinds of error a weight above 0"),
         ({"errors": "[1]"}, "errors is a list, but a mapping"),
