@@ -164,7 +164,8 @@ def test_a_recipe_runs_two_steps(path, folder, monkeypatch, own_pictures):
     monkeypatch.chdir(ROOT)  # recipes name sources from the root of the repository
     summary = finished(path, folder)
     assert (summary["optimizer_steps"], summary["images_seen"]) == (2, 4)
-    assert (output_of(path, folder) / "model.safetensors").is_file()
+    weights = "adapter_model.safetensors" if yaml.safe_load(path.read_text()).get("use_peft") else "model.safetensors"
+    assert (output_of(path, folder) / weights).is_file()
 
 
 def test_the_recipes_of_vary_nano_run_here_each_from_the_one_before():
