@@ -246,6 +246,35 @@ def test_sources_with_revisions_and_licences(run, tmp_path):
     assert "small world" not in text
 
 
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (
+            {"picture_world": {"seed": 0, "world": {}, "license": "apache-2.0"}},
+            "drawn pictures of one small world and nothing else",
+        ),
+        (
+            {"seed": 0, "parts": [{"name": "pages", "kind": "documents", "share": 1.0}]},
+            "nothing but what this package draws: pages, charts and scenes",
+        ),
+        ({"sources": [{"name": "own", "path": "parquet"}]}, "It knows what its training data showed"),
+        (None, "drawn pictures of one small world and nothing else"),
+    ],
+)
+def test_limits_follow_what_the_stages_trained_on(run, tmp_path, data, told):
+    folder = tmp_path / "limits"
+    shutil.copytree(run, folder)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    if data is None:
+        del metrics["stages"]
+    else:
+        metrics["stages"][0]["data"] = data
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    write_card(folder)
+    text = (folder / "README.md").read_text()
+    assert told in text and text.count("It has seen") + text.count("It knows") == 1
+
+
 def test_the_command_and_its_refusals(run, tmp_path, capsys):
     output = tmp_path / "cards" / "tiny.md"
     assert main(["card", str(run), "--output", str(output), "--name", "my-model"]) == 0

@@ -84,7 +84,9 @@ def test_the_last_step_measures_both_models_and_the_blank_picture(tmp_path):
     assert metrics["parameters"] > metrics["parameters_without_vocabulary"]
     assert set(metrics["stage_seconds"]) == {"read", "merged", "without"}
     assert (tmp_path / "model.safetensors").is_file() and (tmp_path / "chat_template.jinja").is_file()
+    assert metrics["rows_per_part"] == 2 and "rows_of_a_part" not in metrics
     card = (tmp_path / "README.md").read_text()
+    assert "2 held-out rows of each part" in card
     assert "| vision vocabulary |" in card and "the right picture, without the vision vocabulary" in card
     report = (tmp_path / "report.html").read_text()
     assert report.count("data:image/") >= 4 and "http://" not in report.replace("http://www.w3.org", "")

@@ -22,7 +22,7 @@ CONTROLS = {
 }
 # What `metrics.json` holds beside scores.
 _NO_SCORES = ("parameters", "train_seconds", "images_seen", "images_per_second", "pictures", "style_pictures")
-_NO_SCORES += ("rows_of_a_part", "rows_per_part")
+_NO_SCORES += ("rows_per_part",)
 
 
 @dataclass

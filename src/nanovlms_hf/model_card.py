@@ -375,7 +375,7 @@ def _scores(run: RunFacts) -> str:
 
 
 def _about_reading(run: RunFacts) -> str:
-    rows = run.metrics.get("rows_of_a_part") or run.metrics.get("rows_per_part")
+    rows = run.metrics.get("rows_per_part")
     by = "by the decoder that it was trained with " if _is_vocabulary(run) else ""
     return (
         f"{rows or 'Held-out'} {'held-out rows of each part' if rows else 'rows'}, read out {by}and compared with what was drawn. `cer` and "
@@ -416,7 +416,8 @@ def _commands(run: RunFacts) -> str:
 
 def _limits(run: RunFacts) -> str:
     world_alone = run.stages and all("picture_world" in (stage.get("data") or {}) for stage in run.stages)
-    if world_alone or (not _sources(run) and any("facts" in score.name for score in run.scores)):
+    facts_alone = not run.stages and any("facts" in score.name for score in run.scores)
+    if world_alone or facts_alone:
         knows = (
             "It has seen drawn pictures of one small world and nothing else. A photograph, a page or a drawing of anything that is not "
             "in that world gets a fluent and confident description of things that are not there."

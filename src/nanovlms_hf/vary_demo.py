@@ -101,7 +101,6 @@ def evaluate_vary_run(config: VaryDemoConfig, stages: Path, seconds: float) -> d
         "parameters": scored["model_parameters"],
         "parameters_without_vocabulary": scored["control_parameters"],
         "train_seconds": round(seconds, 1),
-        "rows_of_a_part": config.rows,
         **scored["model"],
         **{f"{name}_without_vocabulary": value for name, value in scored["control"].items()},
         "stage_seconds": {history["name"]: history["train_seconds"] for history in histories},

@@ -239,6 +239,38 @@ def test_recipes_of_evaluation_parse():
             assert parsed.limit is None or parsed.limit >= parsed.fewest_items >= 100
 
 
+def test_benchmarks_as_flags(tmp_path):
+    flags = ["--benchmarks", "nope", '{"name": "chartqa", "path": "my/copy", "limit": 3}', "--batch_size", "4"]
+    (parsed,) = parse((EvaluationArguments,), flags)
+    mapping = {"name": "chartqa", "path": "my/copy", "limit": 3}
+    assert parsed.benchmarks == ["nope", mapping] and parsed.batch_size == 4
+    config = tmp_path / "evaluate.yaml"
+    config.write_text("benchmarks: [world_facts, {name: chartqa, path: my/copy, limit: 3}]\n")
+    (parsed,) = parse((EvaluationArguments,), ["--config", str(config)])
+    assert parsed.benchmarks == ["world_facts", mapping]
+    (parsed,) = parse((EvaluationArguments,), ["--config", str(config), "--benchmarks", "shortdesc"])
+    assert parsed.benchmarks == ["shortdesc"]
+    with pytest.raises(ValueError, match="benchmarks='{name: chartqa}' is not JSON"):
+        parse((EvaluationArguments,), ["--benchmarks", "{name: chartqa}"])
+
+
+def test_a_mistyped_benchmark_as_a_flag_is_told_by_name(saved, tmp_path):
+    (parsed,) = parse(
+        (EvaluationArguments,), ["--model", saved, "--benchmarks", "nope", "--output_dir", str(tmp_path / "run")]
+    )
+    with pytest.raises(ValueError, match="nope"):
+        run_evaluation(parsed)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_mistyped_model_leaves_the_folder_to_the_corrected_run(saved, tmp_path):
+    folder = tmp_path / "run"
+    with pytest.raises(ValueError, match="is no such folder"):
+        run_evaluation(arguments(str(tmp_path / "no_model"), folder, conditions=["true"]))
+    assert not folder.exists()
+    assert run_evaluation(arguments(saved, folder, conditions=["true"]))["benchmarks"]["world_facts"]["items"] == 5
+
+
 def test_digest_follows_the_weights(saved):
     before = model_digest(saved)
     assert model_digest(saved) == before and model_digest("some/hub-id") == "some/hub-id"

@@ -8,7 +8,7 @@ from PIL import Image
 from small_models import build_model, picture, text_fields, vision_fields
 
 from nanovlms_hf import NanoVLMsImageProcessor, NanoVLMsProcessor
-from nanovlms_hf.data.descriptions import short_description
+from nanovlms_hf.data.descriptions import naming, short_description
 from nanovlms_hf.data.mixture_config import build_mixture
 from nanovlms_hf.data.scenes import WorldConfig
 from nanovlms_hf.data.world import world_scene
@@ -78,6 +78,27 @@ def evaluate(model, processor, entries=ENTRIES, rows=4, **options):
 
 
 # scores ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mixture", "question", "tell"),
+    [
+        ({"naming": 1.0}, "Name the things.", naming),
+        ({"naming": 1.0, "short": 0.0}, "Name the things.", naming),
+        ({"naming+short": 1.0}, "Describe the picture.", short_description),
+        (None, "Describe the picture.", short_description),
+    ],
+)
+def test_a_part_that_only_names_things_is_asked_to_name_them(model, processor, answers, mixture, question, tell):
+    said = {}
+    answers(lambda one, prompt: said[one.tobytes()])
+    entry = {"name": "names", "weight": 1, "scenes": {"mixture": mixture} if mixture else {}}
+    scenes = [world_scene(0, "test", index) for index in range(4)]
+    rows = held_out(entry | {"seed": 0}, 4)
+    said |= {row["images"][0].tobytes(): tell(scene) for row, scene in zip(rows, scenes, strict=True)}
+    metrics, readings = evaluate(model, processor, [entry], conditions=("",))
+    assert [(one.question, one.truth) for one in readings] == [(question, tell(scene)) for scene in scenes]
+    assert metrics["facts_precision"] == 1.0 and metrics["facts_recall"] > 0.2
 
 
 def test_who_says_the_truth_scores_fully_and_not_of_a_blank_picture(model, processor, answers):

@@ -46,7 +46,8 @@ class EvaluationArguments(LowBitArguments):
     Args:
         model (`str`): a saved image-text-to-text model, local or on the Hub, or the folder of an adapter.
         output_dir (`str`): folder to write.
-        benchmarks (`list`): names of the registry, or mappings that override one (`{name: chartqa, path: my/copy}`).
+        benchmarks (`list`): names of the registry, or mappings that override one (`{name: chartqa, path: my/copy}`); a flag gives
+            a mapping as JSON.
         conditions (`list[str]`): of true, blank and shuffled; the controls are what makes a number worth reading.
         limit (`int`, *optional*): at most this many items a benchmark (and split).
         batch_size (`int`, defaults to 32): items asked at once, by each process.
@@ -71,7 +72,10 @@ class EvaluationArguments(LowBitArguments):
 
     model: str = field(default="runs/demo", metadata={"help": "Saved model, local or on the Hub."})
     output_dir: str = field(default="runs/evaluation", metadata={"help": "Folder to write."})
-    benchmarks: list[Any] = field(default_factory=lambda: ["world_facts"], metadata={"help": "Names of benchmarks."})
+    # Mappings too, but a flag of the argument parser can be a text alone.
+    benchmarks: list[str] = field(
+        default_factory=lambda: ["world_facts"], metadata={"help": "Names of benchmarks, or mappings as JSON."}
+    )
     conditions: list[str] = field(
         default_factory=lambda: list(CONDITIONS), metadata={"help": "true, blank, shuffled."}
     )
@@ -102,6 +106,7 @@ class EvaluationArguments(LowBitArguments):
         super().__post_init__()
         if isinstance(self.benchmarks, str):
             self.benchmarks = [self.benchmarks]
+        self.benchmarks = [_mapping_or_name(entry) for entry in self.benchmarks]
         if isinstance(self.conditions, str):
             self.conditions = [self.conditions]
         self.conditions = ["true" if name is True else name for name in self.conditions]  # YAML reads a bare true
@@ -115,6 +120,15 @@ class EvaluationArguments(LowBitArguments):
                 raise ValueError(f"{name}={getattr(self, name)}: give at least 1.")
         if not self.benchmarks:
             raise ValueError("there is no benchmark to run; name at least one in `benchmarks`.")
+
+
+def _mapping_or_name(entry: Any) -> Any:
+    """An entry of `benchmarks`, read as JSON where a flag gave a mapping."""
+    if isinstance(entry, str) and entry.lstrip().startswith("{"):
+        from ..training.arguments import as_mapping
+
+        return as_mapping("benchmarks", entry)
+    return entry
 
 
 @dataclass
@@ -146,6 +160,7 @@ def run_evaluation(arguments: EvaluationArguments) -> dict | None:
     """
     process = process_state()
     started = time.time()
+    check_source("model", arguments.model)
     parts = load_parts(arguments)
     store = RunStore(arguments.output_dir, process.process_index)
     if process.is_main_process:

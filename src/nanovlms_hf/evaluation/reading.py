@@ -15,7 +15,7 @@ from PIL import Image
 from transformers import PreTrainedModel, ProcessorMixin
 from transformers.utils import logging
 
-from ..data.descriptions import short_description
+from ..data.descriptions import naming, short_description
 from ..data.drawing import render
 from ..data.mixture_config import KINDS, build_mixture, config_from
 from ..data.scenes import Scene, WorldConfig
@@ -154,14 +154,13 @@ def _open_part(entry: Any, rows: int, seed: int, image_size: int) -> list[Readin
 
 
 def _scene_readings(part: str, options: Mapping[str, Any], rows: int, seed: int, image_size: int) -> list[Reading]:
-    """Scenes to describe, whatever conversations the part trains on: facts are scored in descriptions only."""
+    """Scenes to name the things of, where the part trains on nothing else; otherwise scenes to describe in short."""
     world = config_from(WorldConfig, options.get("world"), "scenes, `world`,")
-    side, question = options.get("image_size", image_size), PROMPTS["short"][0]
+    conversations = {name for name, weight in (options.get("mixture") or {}).items() if weight}
+    task, tell = ("naming", naming) if conversations == {"naming"} else ("short", short_description)
+    side, question = options.get("image_size", image_size), PROMPTS[task][0]
     scenes = [world_scene(seed, _SPLIT, index, world) for index in range(rows)]
-    return [
-        Reading(part, "scenes", "facts", render(scene, side), question, short_description(scene), scene)
-        for scene in scenes
-    ]
+    return [Reading(part, "scenes", "facts", render(scene, side), question, tell(scene), scene) for scene in scenes]
 
 
 def _first_words(messages: Sequence[Mapping[str, Any]], role: str) -> str:
