@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from transformers import set_seed
 
 from nanovlms_hf.cli import main
 from nanovlms_hf.data.scenes import make_scene
 from nanovlms_hf.data.world import world_texts
 from nanovlms_hf.demo import read_config
-from nanovlms_hf.evaluation.report_rewards import write_reward_report
+from nanovlms_hf.evaluation.report_rewards import _moved, write_reward_report
 from nanovlms_hf.grpo_demo import GRPODemoConfig, compared, evaluate_grpo_run, rewards_of, run_grpo_demo
 from nanovlms_hf.training.arguments import ModelArguments
 from nanovlms_hf.training.building import build
@@ -68,6 +69,13 @@ def test_rewards_are_compared_picture_by_picture():
     assert told["blank"]["gain"] == 0.0 and told["blank"]["after_interval"] == [0.0, 0.0]
 
 
+def test_the_report_does_not_call_chance_a_rise():
+    gained = {"before": 0.5, "after": 0.6, "gain_interval": [0.05, 0.15]}
+    assert _moved(gained) == "rose from 0.500 to 0.600 (+0.050 to +0.150)"
+    assert _moved(gained | {"after": 0.4, "gain_interval": [-0.15, -0.05]}).startswith("fell from 0.500 to 0.400")
+    assert _moved(gained | {"gain_interval": [-0.01, 0.15]}).endswith("(-0.010 to +0.150), which may be chance")
+
+
 def test_rewards_are_summed_by_weight():
     weights = {"facts_precision": 1.0, "format": 0.5, "count": 2.0}
     kind = make_scene(0, 7).groups[0].kind
@@ -81,6 +89,7 @@ def _without_histories(summary: dict) -> dict:
 
 def test_the_last_step_writes_model_metrics_and_report(tmp_path, capsys):
     for name in ("start", "stage"):
+        set_seed(0)
         model, processor = build(ModelArguments(preset="nanovlm-tiny"), lambda: world_texts("train", 100))
         model.save_pretrained(tmp_path / name)
         processor.save_pretrained(tmp_path / name)

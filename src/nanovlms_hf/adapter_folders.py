@@ -131,7 +131,7 @@ def load_merged(
             f"the base {name} is saved in 8 or 4 bits, into which no adapter can be merged without a loss; put the adapter in {adapter} on "
             "it with peft.PeftModel.from_pretrained, or train on the model in full precision with load_in_8bit or load_in_4bit."
         )
-    return put_on(model, adapter).merge_and_unload(), name
+    return put_on(model, adapter).merge_and_unload().requires_grad_(True), name  # PEFT leaves the base frozen
 
 
 def load(

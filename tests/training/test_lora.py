@@ -12,7 +12,7 @@ from small_stages import SFT, finished_sft, flags, run_sft
 from transformers import AutoModelForImageTextToText, AutoProcessor, set_seed
 
 from nanovlms_hf import NanoVLMsForConditionalGeneration
-from nanovlms_hf.adapter_folders import BASE_FILE, weights_digest
+from nanovlms_hf.adapter_folders import BASE_FILE, load_merged, weights_digest
 from nanovlms_hf.cli import main as nanovlms
 from nanovlms_hf.data.world import world_dataset
 from nanovlms_hf.training import sft
@@ -177,6 +177,10 @@ def test_a_stage_goes_on_from_an_adapter(tmp_path, adapter, base, batch):
     )
     shutil.move(tmp_path / "next", tmp_path / "moved")  # with its base
     assert nanovlms(["merge", str(tmp_path / "moved"), str(tmp_path / "merged")]) == 0
+
+
+def test_what_was_merged_trains_whole(adapter):
+    assert all(parameter.requires_grad for parameter in load_merged(adapter)[0].parameters())
 
 
 def test_an_adapter_of_a_new_model_has_its_base_beside_it(tmp_path, batch):
