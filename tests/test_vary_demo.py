@@ -80,13 +80,15 @@ def test_the_last_step_measures_both_models_and_the_blank_picture(tmp_path):
     assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
     for name in MEASURES:
         for end in ("", "_blank", "_without_vocabulary"):
-            assert 0 <= metrics[name + end], name + end
+            low, high = metrics[f"{name}{end}_interval"]
+            assert 0 <= low <= metrics[name + end] <= high, name + end
     assert metrics["parameters"] > metrics["parameters_without_vocabulary"]
     assert set(metrics["stage_seconds"]) == {"read", "merged", "without"}
     assert (tmp_path / "model.safetensors").is_file() and (tmp_path / "chat_template.jinja").is_file()
     assert metrics["rows_per_part"] == 2 and "rows_of_a_part" not in metrics
     card = (tmp_path / "README.md").read_text()
     assert "2 held-out rows of each part" in card
+    assert "95 % interval" in card and "Intervals are bootstrap intervals" in card
     assert "| vision vocabulary |" in card and "the right picture, without the vision vocabulary" in card
     report = (tmp_path / "report.html").read_text()
     assert report.count("data:image/") >= 4 and "http://" not in report.replace("http://www.w3.org", "")

@@ -102,7 +102,7 @@ def evaluate_vary_run(config: VaryDemoConfig, stages: Path, seconds: float) -> d
         "parameters_without_vocabulary": scored["control_parameters"],
         "train_seconds": round(seconds, 1),
         **scored["model"],
-        **{f"{name}_without_vocabulary": value for name, value in scored["control"].items()},
+        **{_of_the_control(name): value for name, value in scored["control"].items()},
         "stage_seconds": {history["name"]: history["train_seconds"] for history in histories},
         "vocabulary_scores": read_summary(stages / config.vocabulary).get("scores", {}),
         "command": command_line(),
@@ -123,6 +123,12 @@ def evaluate_vary_run(config: VaryDemoConfig, stages: Path, seconds: float) -> d
     print(json.dumps({name: value for name, value in metrics.items() if not isinstance(value, dict | list)}, indent=1))
     print(f"model, metrics.json and report.html are in {folder}")
     return metrics
+
+
+def _of_the_control(name: str) -> str:
+    """`ocr_cer_interval` -> `ocr_cer_without_vocabulary_interval`: the interval stays behind the condition."""
+    score = name.removesuffix("_interval")
+    return f"{score}_without_vocabulary{name[len(score) :]}"
 
 
 def _picture_side(folder: Path) -> int:

@@ -15,7 +15,8 @@ from nanovlms_hf.data.world import world_scene
 from nanovlms_hf.evaluation import reading
 from nanovlms_hf.evaluation.describing import answer_chats, describe_pictures, picture_side
 from nanovlms_hf.evaluation.reading import evaluate_reading
-from nanovlms_hf.evaluation.reading_scores import denies, measure_name
+from nanovlms_hf.evaluation.reading_intervals import reading_intervals
+from nanovlms_hf.evaluation.reading_scores import MEASURES, denies, measure_name
 from nanovlms_hf.evaluation.text_scores import character_error_rate
 
 PAGES = {"name": "pages", "weight": 5, "documents": {"max_words": 20, "columns": [1]}}
@@ -136,6 +137,25 @@ def test_a_row_has_the_score_of_its_own_answer(model, processor, answers):
         assert one.score == {"": round(character_error_rate([("A b c", one.truth)]), 4)}
     assert metrics["ocr_cer"] == round(character_error_rate([("A b c", one.truth) for one in readings]), 4)
     assert not any(name.endswith("_blank") for name in metrics)
+
+
+def test_intervals_hold_the_figures_and_follow_the_rows(model, processor, answers):
+    known = truths(ENTRIES, 8)
+    wrong = {key for number, key in enumerate(known) if number % 3 == 0}
+    answers(lambda one, prompt: RUBBISH if (one.tobytes(), prompt) in wrong else known[one.tobytes(), prompt])
+    metrics, readings = evaluate(model, processor, rows=8, conditions=("",))
+    for key in [key for key in metrics if f"{key}_interval" in metrics]:
+        low, high = metrics[f"{key}_interval"]
+        assert low <= metrics[key] <= high and (low < high or metrics[key] == 1.0), key
+    assert len([key for key in metrics if key.endswith("_interval")]) == 3 + 3 + 3 + 2 + 3 + 1 + 3
+    assert not any("unreadable_interval" in key or "part_interval" in key for key in metrics)
+    assert metrics["ocr_cer_interval"][0] < metrics["ocr_cer"] < metrics["ocr_cer_interval"][1]
+    # Of equal rows every drawing has the figures of one.
+    for measure in MEASURES:
+        pairs = [(one.said[""], one.scene or one.truth) for one in readings if one.measure == measure]
+        same = reading_intervals(measure, [pairs[0]] * 5, resamples=20)
+        figures = MEASURES[measure].score([pairs[0]])
+        assert same == {name: [round(figures[name], 4)] * 2 for name in same}, measure
 
 
 def test_other_pictures_are_blank_or_the_next_ones(model, processor, answers):

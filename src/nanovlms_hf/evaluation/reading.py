@@ -22,6 +22,7 @@ from ..data.scenes import Scene, WorldConfig
 from ..data.tasks import PROMPTS
 from ..data.world import world_scene
 from .describing import answer_chats
+from .reading_intervals import reading_intervals
 from .reading_scores import MEASURES, measure_name
 
 CONDITIONS = ("", "_blank")
@@ -89,7 +90,7 @@ def evaluate_reading(
         `tuple[dict, list[Reading]]`: the metrics, ready for JSON, then one reading a row, part by part. The metrics are
         `rows_per_part`; for each measure its figures with the condition behind, over all parts of that measure (`ocr_cer`,
         `detection_f1_iou50_blank`, `rec_acc_iou50`, ...); where a measure has several parts, those of each with its name in
-        front (`notes_ocr_cer`); and, if there are any, `unscored_parts`, those of a kind that no measure is for.
+        front (`notes_ocr_cer`); each with its 95 % bootstrap interval over rows under `..._interval`; and, if there are any, `unscored_parts`, those of a kind that no measure is for.
 
     Raises:
         ValueError: if there are too few rows, a condition is unknown, or the mixture is wrong (see `build_mixture`).
@@ -192,7 +193,7 @@ def _score_alone(reading: Reading) -> None:
         reading.score[condition] = round(measure.score([_pair(reading, condition)])[measure.main], 4)
 
 
-def _metrics(readings: Sequence[Reading], conditions: Sequence[str]) -> dict[str, float]:
+def _metrics(readings: Sequence[Reading], conditions: Sequence[str]) -> dict:
     metrics = {}
     for measure in dict.fromkeys(reading.measure for reading in readings):
         members = [reading for reading in readings if reading.measure == measure]
@@ -202,8 +203,13 @@ def _metrics(readings: Sequence[Reading], conditions: Sequence[str]) -> dict[str
             groups |= {f"{part}_": [reading for reading in members if reading.part == part] for part in parts}
         for prefix, group in groups.items():
             for condition in conditions:
-                figures = MEASURES[measure].score([_pair(reading, condition) for reading in group])
-                metrics |= {f"{prefix}{measure}_{name}{condition}": round(figures[name], 4) for name in figures}
+                pairs = [_pair(reading, condition) for reading in group]
+                figures, intervals = MEASURES[measure].score(pairs), reading_intervals(measure, pairs)
+                for name, value in figures.items():
+                    key = f"{prefix}{measure}_{name}{condition}"
+                    metrics[key] = round(value, 4)
+                    if name in intervals:
+                        metrics[f"{key}_interval"] = intervals[name]
     return metrics
 
 
