@@ -20,7 +20,9 @@ def add_plan(commands) -> None:
     )
     command.add_argument("--model", default=None, help="folder or Hub id of any image-text-to-text model")
     command.add_argument(
-        "--recipe", default=None, help="sft, vocabulary, marks, tower, dpo or grpo (default: by the file's name)"
+        "--recipe",
+        default=None,
+        help="sft, pretrain, vocabulary, marks, tower, dpo or grpo (default: the last word of the file's name)",
     )
     command.add_argument("--device", default=None, choices=("cuda", "cpu"), help="where it is to run (default: cuda)")
     command.add_argument("--length", type=int, default=None, help="tokens of the longest row, with its pictures")
@@ -41,6 +43,7 @@ def add_plan(commands) -> None:
 
 
 def _run_plan(arguments) -> None:
+    from .locating import check_source
     from .planning.memory_size import parse_memory
     from .planning.recipes import Recipe, read_recipe
     from .planning.report import make_plan
@@ -54,6 +57,7 @@ def _run_plan(arguments) -> None:
         return
     settings = list(arguments.set)
     if arguments.model:
+        check_source("--model", arguments.model)
         settings += [f"model_name_or_path={arguments.model}", "preset="]
     kind, keys = read_recipe(arguments.config, settings, arguments.recipe)
     on_cpu = keys.get("use_cpu") or os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")

@@ -10,8 +10,10 @@ from small_models import COMPOSITIONS
 from nanovlms_hf import NanoVLMsConfig
 from nanovlms_hf.cli import main
 from nanovlms_hf.planning import recipes
+from nanovlms_hf.planning.predicting import predict
 from nanovlms_hf.planning.recipes import Recipe, known_keys, read_recipe
 from nanovlms_hf.planning.table import BEGIN, END, table
+from nanovlms_hf.planning.workload import LowBits
 
 ROOT = Path(__file__).parents[2]
 PRESET_RECIPES = sorted(
@@ -78,6 +80,36 @@ def test_a_folder_with_nothing_but_a_configuration(tmp_path, capsys):
     assert "It fits into 900 MB" in capsys.readouterr().out
 
 
+def test_a_recipe_whose_start_is_not_there_yet_is_planned_from_a_preset(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    way_out = ["--set", "model_name_or_path=", "preset=nanovlm-tiny", "--length", "60", "--json"]
+    for name in ("dpo", "grpo"):
+        assert main(["plan", "--config", str(ROOT / f"recipes/demo/{name}.yaml"), *way_out]) == 0
+        assert json.loads(capsys.readouterr().out)["recipe"] == name
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({}, LowBits(4).kept),
+        ({"full_precision_modules": []}, ()),
+        ({"full_precision_modules": "connector"}, ("connector",)),
+    ],
+)
+def test_what_stays_in_full_precision_is_read(given, kept):
+    keys = {"preset": "nanovlm-tiny", "use_peft": True, "load_in_4bit": True, **given}
+    assert Recipe("sft", keys, length=60).workload().low_bits.kept == kept
+
+
+def test_what_trains_whole_beside_an_adapter_is_read():
+    keys = {"preset": "nanovlm-tiny", "use_peft": True, "lora_modules_to_save": ["connector", "vision_tower"]}
+    assert Recipe("sft", keys, length=60).workload().lora.whole == ("connector", "vision_tower")
+    with pytest.raises(
+        ValueError, match="lora_modules_to_save names 'eyes', which NanoVLMsForConditionalGeneration has not"
+    ):
+        predict(Recipe("sft", keys | {"lora_modules_to_save": "eyes"}, length=60).workload())
+
+
 @pytest.mark.parametrize("path", PRESET_RECIPES, ids=lambda path: str(path.relative_to(ROOT / "recipes")))
 def test_recipes_are_read(path, monkeypatch):
     monkeypatch.setattr(recipes, "check_source", lambda name, source: None)
@@ -88,6 +120,7 @@ def test_recipes_are_read(path, monkeypatch):
     assert workload.batch == keys["per_device_train_batch_size"]
     assert workload.muon == ("muon_learning_rate" in keys)
     assert (workload.kind == "tower") == ("tower" in path.stem)
+    assert (workload.kind == "vocabulary") == path.stem.endswith(("reader", "vocabulary"))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +132,7 @@ def test_recipes_are_read(path, monkeypatch):
         ([], "the recipe names no model"),
         (
             ["--set", "preset=nanovlm-tiny", "trian_rows=3"],
-            "'trian_rows' is no key of a sft recipe; did you mean 'train_rows'?",
+            "'trian_rows' is no key of sft recipes; did you mean 'train_rows'?",
         ),
         (["--set", "preset=nanovlm-tinny"], "'nanovlm-tinny' is not a preset"),
         (["--set", "preset=nanovlm-tiny", "load_in_4bit=true", "--length", "40"], "set use_peft too"),
@@ -110,8 +143,19 @@ def test_recipes_are_read(path, monkeypatch):
         ),
         (["--set", "preset"], "'preset' is no setting; write key=value"),
         (["--recipe", "ppo", "--set", "preset=nanovlm-tiny"], "--recipe 'ppo' is no kind of recipe"),
-        (["--model", "runs/nothing/there"], "runs/nothing/there is no such folder"),
-        (["--config", str(ROOT / "recipes/demo/demo.yaml")], "lists stages; plan one of them"),
+        (["--model", "runs/nothing/there"], "--model runs/nothing/there is no such folder"),
+        (
+            ["--set", "model_name_or_path=runs/nothing/there"],
+            "to plan before the stage that writes it has run, give --set model_name_or_path= preset=NAME.",
+        ),
+        (
+            ["--config", str(ROOT / "recipes/demo/evaluate.yaml")],
+            "is not known from its name; give it with --recipe: sft, pretrain",
+        ),
+        (
+            ["--config", str(ROOT / "recipes/demo/demo.yaml")],
+            "lists several stages; give one of them: --config recipes/",
+        ),
     ],
 )
 def test_what_is_refused_is_said_in_one_sentence(arguments, sentence, capsys):

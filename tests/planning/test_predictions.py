@@ -1,7 +1,7 @@
 """The predicted peak is within a tenth of what the real trainers' tensors take, counted one by one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from real_runs import ADAPTER, run_dpo, run_sft, run_tower
@@ -34,6 +34,11 @@ CASES = {
     ),
     "sft, 8-bit optimizer": Case(run_sft, {"optim": "adamw_bnb_8bit"}, {"optim": "adamw_bnb_8bit"}),
     "sft, LoRA": Case(run_sft, {"peft_config": ADAPTER}, {"lora": LORA}),
+    "sft, LoRA beside a tower that trains whole": Case(
+        run_sft,
+        {"peft_config": replace(ADAPTER, modules_to_save=["model.vision_tower"])},
+        {"lora": replace(LORA, whole=("vision_tower",))},
+    ),
     "sft, LoRA on 4 bits": Case(
         run_sft,
         {"peft_config": ADAPTER, "low_bits": LowBitArguments(load_in_4bit=True)},

@@ -248,6 +248,8 @@ def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(tmp_path):
         ({"errors": '{"smell": 1}'}, "has to give kinds of error a weight above 0"),
         ({"errors": "[1]"}, "errors is a list, but a mapping"),
         ({"sources": "x.yaml"}, "sources and errors or world were both given"),
+        ({"use_peft": True, "lora_target_modules": "eyes"}, "lora_target_modules names 'eyes', which is no linear layer"),
+        ({"use_peft": True, "lora_modules_to_save": "eyes"}, "lora_modules_to_save names 'eyes', which this model has not"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_written(tmp_path, changes, sentence):
@@ -287,6 +289,15 @@ def test_a_row_without_a_difference_stops_the_run_before_anything_is_written(tmp
     entry = real_pairs(tmp_path / "data", ("Wrong.", "Wrong.", "Right.", "Wrong."))
     with pytest.raises(ValueError, match="source 'own', row 2: chosen and rejected are the same text"):
         run_dpo(tmp_path / "run", errors=None, sources=entry, train_rows=None)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_row_that_is_too_long_stops_the_run_before_any_is_scored(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    entry = real_pairs(tmp_path / "data", ("Wrong.", "wrong " * 2000, "Wrong.", "Wrong."))
+    monkeypatch.setattr(dpo, "with_reference", None)
+    with pytest.raises(ValueError, match="an example has .* tokens with its pictures"):
+        run_dpo(tmp_path / "run", errors=None, sources=entry, train_rows=None, validation_rows=0)
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 

@@ -7,29 +7,19 @@ temporary folder, nothing is pushed or tracked.
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import yaml
 from transformers import Trainer
 
 from ..modeling_nanovlms import WeightsDoNotFitError
+from ..recipe_files import STAGES, read_recipe_file, stage_of
 from .checks_weights import weights_not_loaded
 from .finding import Report
 from .run import EXAMINING, check_trainer
 
-# stage -> module with `main`; a recipe's stage is the last word of its file's name.
-STAGES = {
-    "sft": "nanovlms_hf.training.sft",
-    "pretrain": "nanovlms_hf.training.pretrain",
-    "vocabulary": "nanovlms_hf.vocabulary",
-    "tower": "nanovlms_hf.training.tower_stage",
-    "marks": "nanovlms_hf.training.marks_stage",
-    "dpo": "nanovlms_hf.training.dpo",
-    "grpo": "nanovlms_hf.training.grpo",
-}
 _ROWS = 256  # a tokenizer is trained on no more, and real data are cut to them
+_PAIRS = 8  # all are scored before the first step
 _WEIGHTS_MISSING = "weights match, missing"  # of `building.load_part`
 
 
@@ -43,7 +33,7 @@ def examine_recipe(config: str, flags: list[str] | None = None, stage: str | Non
     Args:
         config (`str`): the recipe's YAML file.
         flags (`list[str]`, *optional*): further flags of the recipe, which override the file's.
-        stage (`str`, *optional*): one of `STAGES`; by default the last word of the file's name, as in `2_sft.yaml`.
+        stage (`str`, *optional*): one of `recipe_files.STAGES`; by default the last word of the file's name, as in `2_sft.yaml`.
 
     Raises:
         ValueError, OSError: if the recipe is wrong or something that it names is not there.
@@ -51,7 +41,7 @@ def examine_recipe(config: str, flags: list[str] | None = None, stage: str | Non
     flags = list(flags or [])
     try:
         with ready_trainer(config, flags, stage) as trainer:
-            frozen = _frozen(_read(Path(config)), flags)
+            frozen = _frozen(read_recipe_file(config), flags)
             return check_trainer(trainer, _processor(trainer), frozen=frozen, full_report=True)
     except WeightsDoNotFitError as error:
         return _not_loaded(error)
@@ -67,13 +57,14 @@ def ready_trainer(config: str, flags: list[str] | None = None, stage: str | None
 
     Args, Raises: as `examine_recipe`.
     """
-    flags, path = list(flags or []), Path(config)
-    content = _read(path)
-    module = _module(stage or path.stem.split("_")[-1], path)
+    flags, content = list(flags or []), read_recipe_file(config)
+    stage = stage_of(config, "--stage", stage)
+    module = importlib.import_module(STAGES[stage])
     with TemporaryDirectory(prefix="nanovlms-doctor-") as folder:
         with _held() as held:
             try:
-                module.main(["--config", str(config), *_fewer_rows(content, flags), *flags, *_harmless(folder)])
+                fewer = _fewer_pairs(content, flags) if stage == "dpo" else _fewer_rows(content, flags)
+                module.main(["--config", str(config), *fewer, *flags, *_harmless(folder, stage)])
             except _ReadyError:
                 pass
         if not held:
@@ -81,33 +72,6 @@ def ready_trainer(config: str, flags: list[str] | None = None, stage: str | None
                 f"{config} ended before it began to train; name its stage with --stage ({', '.join(STAGES)})."
             )
         yield held[0]
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise ValueError(f"--config {path} does not exist; give the path of a recipe's YAML file.")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}; mend that line.") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} holds a {type(content).__name__}, but a recipe is a YAML mapping of keys to values.")
-    if "stages" in content:
-        raise ValueError(
-            f"{path} lists several stages; give the recipe of one of them, as its `config` entries name them."
-        )
-    return content
-
-
-def _module(stage: str, path: Path) -> Any:
-    if stage not in STAGES:
-        raise ValueError(f"the stage of {path} is not known from its name; give it with --stage: {', '.join(STAGES)}.")
-    try:
-        return importlib.import_module(STAGES[stage])
-    except ModuleNotFoundError as error:
-        raise ValueError(
-            f"this version has no stage {stage!r}; choose another with --stage: {', '.join(STAGES)}."
-        ) from error
 
 
 def _fewer_rows(content: dict[str, Any], flags: list[str]) -> list[str]:
@@ -121,8 +85,22 @@ def _fewer_rows(content: dict[str, Any], flags: list[str]) -> list[str]:
     ]
 
 
-def _harmless(folder: str) -> list[str]:
-    return ["--output_dir", folder, "--push_to_hub", "false", "--report_to", "none"]
+def _fewer_pairs(content: dict[str, Any], flags: list[str]) -> list[str]:
+    """Few pairs, of real data too; a picture world without a number of pairs is left so, for the stage to refuse."""
+    rows = {"validation_rows": content.get("validation_rows", _PAIRS)}
+    if content.get("train_rows") or content.get("sources") or "--sources" in flags:
+        rows["train_rows"] = content.get("train_rows") or _PAIRS
+    return [
+        word
+        for name, given in rows.items()
+        if isinstance(given, int) and f"--{name}" not in flags
+        for word in (f"--{name}", str(min(given, _PAIRS)))
+    ]
+
+
+def _harmless(folder: str, stage: str) -> list[str]:
+    scores = ["--reference_folder", f"{folder}/reference_scores"] if stage == "dpo" else []
+    return ["--output_dir", folder, *scores, "--push_to_hub", "false", "--report_to", "none"]
 
 
 @contextmanager
@@ -159,4 +137,4 @@ def _not_loaded(error: Exception) -> Report:
     return Report([weights_not_loaded(" ".join(str(error).split()).rstrip("."))], checks=["weights"])
 
 
-__all__ = ["STAGES", "examine_recipe", "ready_trainer"]
+__all__ = ["examine_recipe", "ready_trainer"]

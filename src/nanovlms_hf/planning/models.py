@@ -44,6 +44,7 @@ def adapt(model: PreTrainedModel, lora: Lora) -> nn.Module:
         lora_dropout=lora.dropout,
         use_dora=lora.use_dora,
         target_modules=_targets(model, lora),
+        modules_to_save=_whole_modules(model, lora) or None,
     )
     return get_peft_model(model, options, low_cpu_mem_usage=True)
 
@@ -104,6 +105,18 @@ def _targets(model: nn.Module, lora: Lora) -> list[str]:
     if not found:
         raise ValueError(f"lora_target_modules={list(lora.targets)} names no linear layer of {type(model).__name__}.")
     return found
+
+
+def _whole_modules(model: nn.Module, lora: Lora) -> list[str]:
+    modules = [name for name, _ in model.named_modules() if name]
+    whole = []
+    for wanted in lora.whole:
+        found = [name for name in modules if names(name, [wanted]) or name.endswith(f".{wanted}")]
+        if not found:
+            raise ValueError(f"lora_modules_to_save names {wanted!r}, which {type(model).__name__} has not.")
+        outermost = [name for name in found if not any(name.startswith(f"{other}.") for other in found)]
+        whole += outermost
+    return whole
 
 
 def chat_inputs(workload: Workload) -> dict[str, torch.Tensor]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -11,13 +10,14 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 
 from ..locating import check_source
 from ..presets import PRESETS, preset_config, reading_config
+from ..recipe_files import named_stage, read_recipe_file, stage_of
 from ..tokenization import train_tokenizer
 from ..training import arguments as stage_arguments
 from ..training.arguments import DataArguments, ModelArguments, as_mapping
 from ..training.stage_data import Rows, _words, load_data, picture_side, texts_of
 from .models import tokens_of_a_picture
 from .optimizers import check_optimizer
-from .workload import KINDS, Lora, LowBits, Workload
+from .workload import Lora, LowBits, Workload
 
 # Where the dataclasses of a recipe's keys are; a module that is not there adds no keys.
 _MODULES = {
@@ -28,7 +28,7 @@ _MODULES = {
     "dpo": ("arguments", "preference_data", "dpo_trainer"),
     "grpo": ("arguments", "grpo"),
 }
-_NAMED = {"marks": "marks", "tower": "tower", "vocabulary": "vocabulary", "dpo": "dpo", "grpo": "grpo"}
+_KINDS = {"pretrain": "sft"}  # the same step
 _SAMPLE = 32  # rows whose words are counted
 _TEXT_TOKENS = 256  # where they cannot be
 
@@ -39,42 +39,23 @@ def read_recipe(path: str | None, settings: Iterable[str] = (), kind: str | None
     Args:
         path (`str`, *optional*): its YAML file.
         settings (`Iterable[str]`): `key=value`, the value as YAML.
-        kind (`str`, *optional*): one of `KINDS`; told from the file's name when not given, else `sft`.
+        kind (`str`, *optional*): one of `recipe_files.STAGES`; told from the file's name when not given, `sft` without a file.
 
     Raises:
         ValueError: if the file cannot be read, is no mapping, or a key is no key of this recipe.
     """
-    if kind is not None and kind not in KINDS:
-        raise ValueError(f"--recipe {kind!r} is no kind of recipe; choose one of {', '.join(KINDS)}.")
-    keys: dict[str, Any] = {}
-    if path is not None:
-        if not Path(path).is_file():
-            raise ValueError(f"--config {path} does not exist; give the path of a recipe's YAML file.")
-        try:
-            keys = yaml.safe_load(Path(path).read_text())
-        except yaml.YAMLError as error:
-            raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}; mend that line.") from error
-        if not isinstance(keys, dict):
-            raise ValueError(
-                f"{path} holds a {type(keys).__name__}, but a recipe is a YAML mapping of keys to values."
-            )
-        if "stages" in keys:
-            raise ValueError(f"{path} lists stages; plan one of them: --config {_first_config(keys)}.")
-    kind = kind or _kind_of(Path(path).stem if path else "")
+    keys: dict[str, Any] = {} if path is None else read_recipe_file(path)
+    if path is None:
+        stage = named_stage(kind or "sft", "--recipe")
+    else:
+        stage = stage_of(path, "--recipe", kind)
+    kind = _KINDS.get(stage, stage)
     keys = {**keys, **_settings(settings)}
     known = set(known_keys(kind))
     for key in keys:
         if key not in known:
-            raise ValueError(f"{key!r} is no key of a {kind} recipe; {stage_arguments._nearest(key, known)}")
+            raise ValueError(f"{key!r} is no key of {kind} recipes; {stage_arguments._nearest(key, known)}")
     return kind, keys
-
-
-def _first_config(keys: dict) -> str:
-    return next((stage["config"] for stage in keys["stages"] if "config" in stage), "its YAML file")
-
-
-def _kind_of(stem: str) -> str:
-    return next((kind for part, kind in _NAMED.items() if part in stem.lower()), "sft")
 
 
 def _settings(settings: Iterable[str]) -> dict[str, Any]:
@@ -125,7 +106,7 @@ class Recipe:
     """A recipe's keys, read as a training step.
 
     Args:
-        kind (`str`): one of `KINDS`.
+        kind (`str`): one of `workload.KINDS`.
         keys (`dict`): what the YAML file and the flags say.
         device (`str`): `cuda` or `cpu`.
         length (`int`, *optional*): tokens of the longest row; counted from the recipe's own rows when not given.
@@ -240,7 +221,8 @@ class Recipe:
             return None
         targets = self._list("lora_target_modules") or ["language_model"]
         dropout = float(self.get("lora_dropout", 0.05))
-        return Lora(int(self.get("lora_r", 16)), tuple(targets), dropout, bool(self.get("use_dora")))
+        whole = tuple(self._list("lora_modules_to_save"))
+        return Lora(int(self.get("lora_r", 16)), tuple(targets), dropout, bool(self.get("use_dora")), whole)
 
     def _low_bits(self) -> LowBits | None:
         bits = 4 if self.get("load_in_4bit") else 8 if self.get("load_in_8bit") else 0
@@ -248,7 +230,8 @@ class Recipe:
             return None
         if not self.get("use_peft"):
             raise ValueError(f"load_in_{bits}bit=True holds weights that cannot train; set use_peft too.")
-        kept = tuple(self._list("full_precision_modules")) or LowBits(bits).kept
+        given = self.keys.get("full_precision_modules") is not None
+        kept = tuple(self._list("full_precision_modules")) if given else LowBits(bits).kept
         return LowBits(bits, bool(self.get("use_bnb_nested_quant", True)), kept)
 
     def _has_reference(self) -> bool:
@@ -315,7 +298,13 @@ def _words_of_rows(train: Rows, data: DataArguments) -> list[list[str]]:
 
 
 def _saved_config(name: str, source: str) -> PreTrainedConfig:
-    check_source(name, source)
+    try:
+        check_source(name, source)
+    except ValueError as error:
+        way_out = f"--set {name}= preset=NAME"
+        raise ValueError(
+            f"{str(error).rstrip('.')}; to plan before the stage that writes it has run, give {way_out}."
+        ) from error
     return AutoConfig.from_pretrained(source)
 
 

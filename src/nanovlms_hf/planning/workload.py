@@ -33,12 +33,14 @@ class Lora:
         targets (`tuple[str, ...]`, defaults to `("language_model",)`): components (all linear layers of them) and layers' names.
         dropout (`float`, defaults to 0.05): dropout before it.
         use_dora (`bool`, defaults to `False`): DoRA.
+        whole (`tuple[str, ...]`): components and modules that train whole, in copies beside the frozen ones.
     """
 
     rank: int = 16
     targets: tuple[str, ...] = ("language_model",)
     dropout: float = 0.05
     use_dora: bool = False
+    whole: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

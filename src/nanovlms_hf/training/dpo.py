@@ -58,6 +58,9 @@ def run(model_arguments: ModelArguments, data_arguments: PreferenceDataArguments
     base_folder = Path(arguments.output_dir) / "base" if model_arguments.use_peft else None
     model, processor = build(model_arguments, list, base_folder=base_folder)
     collate = PreferenceCollator(processor, pad_to_multiple_of=arguments.pad_to_multiple_of, errors=ERRORS)
+    adapter = peft_config(model_arguments, model)
+    for rows in (train, validation):
+        _try_first_rows(rows, collate, arguments)
     if arguments.reference == "scores":
         train, validation = (with_reference(rows, model, collate, arguments) for rows in (train, validation))
     # TRL would load one from the folder's name, and so without a tower that was swapped in or an adapter that was merged.
@@ -70,7 +73,7 @@ def run(model_arguments: ModelArguments, data_arguments: PreferenceDataArguments
         eval_dataset=validation,
         processing_class=processor,
         data_collator=collate,
-        peft_config=peft_config(model_arguments, model),
+        peft_config=adapter,
     )
     logger.warning(describe_model(trainer.model))
     check_trainer(trainer, processor, frozen=model_arguments.freeze)
@@ -106,6 +109,12 @@ def check_settings(model_arguments: ModelArguments, arguments: DPOArguments) -> 
         raise ValueError(
             f"{others[0]} needs the reference model at every step, but reference is 'scores'; set reference: model."
         )
+
+
+def _try_first_rows(rows: Dataset | None, collate: PreferenceCollator, arguments: DPOArguments) -> None:
+    """Raises ValueError for pairs that cannot be trained on, before scoring all takes its time."""
+    if rows is not None and len(rows):
+        collate([rows[index] for index in range(min(len(rows), arguments.per_device_train_batch_size))])
 
 
 def with_reference(
