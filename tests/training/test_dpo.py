@@ -248,8 +248,14 @@ def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(tmp_path):
         ({"errors": '{"smell": 1}'}, "has to give kinds of error a weight above 0"),
         ({"errors": "[1]"}, "errors is a list, but a mapping"),
         ({"sources": "x.yaml"}, "sources and errors or world were both given"),
-        ({"use_peft": True, "lora_target_modules": "eyes"}, "lora_target_modules names 'eyes', which is no linear layer"),
-        ({"use_peft": True, "lora_modules_to_save": "eyes"}, "lora_modules_to_save names 'eyes', which this model has not"),
+        (
+            {"use_peft": True, "lora_target_modules": "eyes"},
+            "lora_target_modules names 'eyes', which is no linear layer",
+        ),
+        (
+            {"use_peft": True, "lora_modules_to_save": "eyes"},
+            "lora_modules_to_save names 'eyes', which this model has not",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_written(tmp_path, changes, sentence):
