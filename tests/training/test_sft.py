@@ -352,7 +352,7 @@ def test_an_empty_assistant_turn_stops_the_trainer(tmp_path, monkeypatch):
     from nanovlms_hf.data import tasks
 
     monkeypatch.setitem(tasks.TASKS, "short", lambda scene, rng: [("What do you see?", "")])
-    with pytest.raises(ValueError, match="4 of 4 examples in a batch have 0 supervised tokens.*What do you see"):
+    with pytest.raises(ValueError, match="examples in a batch have 0 supervised tokens.*What do you see"):
         run_sft(tmp_path / "run")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..data.facts import score_facts
 from ..data.scenes import Scene
 from .intervals import bootstrap
-from .metric import f1_of, ratio
+from .ratios import f1_of, ratio
 
 CONFIDENCE = 0.95
 

@@ -13,7 +13,7 @@ from ..data.facts import score_facts
 from ..data.scenes import make_scene
 from .grammar import sentences_of, text_faults
 from .judge import DIMENSIONS
-from .metric import f1_of, ratio
+from .ratios import f1_of, ratio
 from .reference_lm import ReferenceLM
 from .texts import NearestText, words_of
 

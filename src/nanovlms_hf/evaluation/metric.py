@@ -82,16 +82,6 @@ def mean_of(names: Sequence[str]) -> Finish:
     return finish
 
 
-def ratio(part: float, whole: float) -> float:
-    """`part / whole`, and 0 where there is no whole."""
-    return float(part / whole) if whole else 0.0
-
-
-def f1_of(precision: float, recall: float) -> float:
-    """Harmonic mean, 0 where both are."""
-    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-
-
 class ItemMetric(evaluate.Metric):
     """Base of the metrics; a subclass says `name`, `main`, `features`, `description`, `citation` and `rows`.
 
@@ -181,4 +171,4 @@ def _texts(predictions):
     return None if predictions is None else [text if isinstance(text, str) else "" for text in predictions]
 
 
-__all__ = ["ItemMetric", "Measured", "f1_of", "mean_of", "ratio"]
+__all__ = ["ItemMetric", "Measured", "mean_of"]

@@ -16,8 +16,9 @@ from ..data.scenes import make_scene
 from ..data.source_config import nearest
 from . import answers, texts
 from .box_scores import detection_scores, referring_accuracy
-from .metric import ItemMetric, f1_of, mean_of, ratio
+from .metric import ItemMetric, mean_of
 from .options import option_letter
+from .ratios import f1_of, ratio
 from .text_scores import character_error_rate, normalised_edit_distance, plain_spaces, word_error_rate
 
 _TEXT, _TEXTS = Value("string"), List(Value("string"))
