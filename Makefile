@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: env demo vary-demo eval-demo test test-slow conformance bench bench-eval ablation presets transformers4 style quality stats clean
+.PHONY: env demo vary-demo eval-demo dpo-demo grpo-demo test test-slow conformance bench bench-eval ablation presets plan-table engines transformers4 style quality stats clean
 
 env: $(STAMP)
 
@@ -30,6 +30,12 @@ eval-demo: $(STAMP)  ## every programmatic score of the demo's model, with inter
 	ACCELERATE_USE_CPU=true $(BIN)/accelerate launch --config_file recipes/accelerate_configs/cpu.yaml recipes/evaluate.py \
 		--config recipes/demo/evaluate.yaml
 
+dpo-demo: $(STAMP)  ## from the demo's model to one that prefers what is true, with its accuracy by kind of error
+	$(BIN)/nanovlms dpo-demo --config recipes/demo/dpo_demo.yaml
+
+grpo-demo: $(STAMP)  ## the demo's model rewarded for true facts, with the reward on held-out scenes
+	$(BIN)/nanovlms grpo-demo --config recipes/demo/grpo_demo.yaml
+
 test: $(STAMP)  ## the tests, under 10 minutes on two cores
 	$(BIN)/python -m pytest -m "not slow"
 
@@ -50,6 +56,11 @@ bench-eval: $(STAMP)  ## items a second in batches of 32 against one by one, on 
 ablation: $(STAMP)  ## the runs behind the tables of docs/log.md, about half an hour
 	$(BIN)/python benchmarks/ablation.py
 
+engines: $(STAMP)  ## DeepSpeed into the environment, for ZeRO; then the tests of the engines, ZeRO's among them
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt wheel setuptools
+	DS_BUILD_OPS=0 $(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation deepspeed==0.19.8
+	$(BIN)/python -m pytest -n 0 tests/training/test_engines.py
+
 transformers4: $(STAMP) .venv4/.installed  ## a pushed repository on transformers 4.57, in an environment of its own
 	NANOVLMS_PYTHON4=$(CURDIR)/.venv4/bin/python $(BIN)/python -m pytest -n 0 tests/hub/test_transformers4.py
 
@@ -60,6 +71,9 @@ transformers4: $(STAMP) .venv4/.installed  ## a pushed repository on transformer
 
 presets: $(STAMP)
 	$(BIN)/nanovlms presets
+
+plan-table: $(STAMP)  ## what fits 6 to 24 GB, into README.md and docs/plan.md; some minutes
+	$(BIN)/python benchmarks/plan_table.py README.md docs/plan.md
 
 style: $(STAMP)
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -1,5 +1,7 @@
 """The presets against the paper's tables."""
 
+from pathlib import Path
+
 import pytest
 
 from nanovlms_hf.cli import main
@@ -111,3 +113,10 @@ def test_the_table_shows_each_preset_beside_the_paper(counts):
 def test_the_command_prints_the_table(capsys):
     assert main(["presets"]) == 0
     assert capsys.readouterr().out == presets_table() + "\n"
+
+
+def test_the_docs_have_the_parameters_of_the_models_with_a_vocabulary(counts):
+    page = (Path(__file__).parents[1] / "docs" / "presets.md").read_text()
+    for name in ("vary-nano", "vary-tiny", "vary-toy"):
+        numbers = " | ".join(f"{counts[name][part]:,}" for part in ("total", "encoder", "connector", "decoder"))
+        assert f"| `{name}` | {numbers} |" in page

@@ -46,7 +46,7 @@ def test_shell_line_names_what_exists(line):
     if command[0] == "make":
         assert re.search(rf"^{command[1]}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     elif command[0] == "nanovlms":
-        sources = "".join((ROOT / "src/nanovlms_hf" / name).read_text() for name in ("cli.py", "cli_hub.py"))
+        sources = "".join(path.read_text() for path in (ROOT / "src/nanovlms_hf").glob("cli*.py"))
         assert f'add_parser("{command[1]}"' in re.sub(r"\s*\n\s*", "", sources)
     else:
         assert command[:2] == ["accelerate", "launch"], line
@@ -55,3 +55,8 @@ def test_shell_line_names_what_exists(line):
 def test_files_that_the_readme_names_exist():
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_nothing_is_left_to_fill_in():
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    assert not [page.name for page in pages if re.search(r"^[A-Z]+_[A-Z]+$", page.read_text(), flags=re.MULTILINE)]

@@ -1,5 +1,7 @@
 """Tiny vision-language models as ordinary Hugging Face models; importing this package registers the Auto classes."""
 
+import logging
+
 from .compat import AutoModelForVision2Seq
 from .configuration_nanovlms import NanoVLMsConfig, NanoVLMsVisionConfig, NanoVLMsVocabularyConfig
 from .image_processing_nanovlms import NanoVLMsImageProcessor
@@ -14,6 +16,10 @@ from .processing_nanovlms import NanoVLMsProcessor
 from .registration import register
 
 register()
+# At every start bitsandbytes, where it is installed, misses a package of faster kernels that nothing here needs.
+logging.getLogger("bitsandbytes.backends.cpu.ops").addFilter(
+    lambda record: "Failed to load CPU gemm_4bit_forward" not in str(record.msg)
+)
 
 __version__ = "0.1.0"
 

@@ -56,6 +56,7 @@ def zero(model, rank: int, world: int, stage: int) -> tuple[list[float], float]:
     """DeepSpeed's ZeRO through `deepspeed.initialize`, without accelerate."""
     import deepspeed
 
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # gloo alone: nothing is compiled
     batch = batch_of(model, rank, world)
     settings = {
         "train_micro_batch_size_per_gpu": 4 // world,

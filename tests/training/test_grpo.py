@@ -125,6 +125,16 @@ def test_a_killed_run_goes_on(place, finished):
     assert all(torch.equal(value, weights(place / "resumed")[name]) for name, value in whole.items())
 
 
+def test_an_adapter_moves_alone_and_is_no_reference_unless_merged(place):
+    summary = run(place, "adapter", use_peft=True, lora_r=4)
+    files = {path.name for path in (place / "adapter").iterdir()}
+    assert "adapter_model.safetensors" in files and "model.safetensors" not in files
+    assert 0 < summary["parameters"]["trainable"] < 0.2 * summary["parameters"]["total"]
+    with pytest.raises(ValueError, match="is an adapter, which is merged into its base, but with beta=0.02"):
+        run(place, "never", model_name_or_path=place / "adapter")
+    assert not (place / "never").exists()
+
+
 def test_sources_and_every_task_can_be_asked_about(place):
     rewards = json.dumps({"facts": 1.0, "box": 1.0, "boxes": 1.0, "count": 0.5, "answer": 0.5, "format": 0.2})
     tasks = json.dumps({"describe": 1.0, "locate": 1.0, "detect": 1.0, "count": 1.0, "question": 1.0})
@@ -149,7 +159,7 @@ def test_sources_and_every_task_can_be_asked_about(place):
         ({"freeze": "tower"}, "names no component"),
         ({"model_name_or_path": None, "preset": "nanovlm-tiny"}, "names no finished model"),
         ({"model_name_or_path": "no/where/at/all"}, "model_name_or_path"),
-        ({"vision_tower": "START"}, "swap the part in a stage of its own first"),
+        ({"vision_tower": "START"}, "vision_tower=.* is swapped into the model, but with beta=0.02"),
     ],
 )
 def test_what_cannot_be_stops_before_anything_is_written(place, changes, message):

@@ -5,6 +5,7 @@ nothing in it is redundant. What a trained one shows is printed by `benchmarks/b
 """
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -119,7 +120,7 @@ def test_a_step_after_an_evaluation_still_learns(base, batch):
     arguments = ModelArguments(model_name_or_path=base, use_peft=True, lora_dropout=0.0, **FOUR)
     model, _ = build(arguments, list)
     model = get_peft_model(model, peft_config(arguments, model))
-    model.eval()(**batch)
+    logits(model, batch)
     model.train()(**batch).loss.backward()
     silent = [name for name, value in model.named_parameters() if "lora_B" in name and not value.grad.any()]
     assert not silent
@@ -184,6 +185,14 @@ def test_8_bit_optimizers(tmp_path, base, optimizer):
     assert losses[0] == pytest.approx(losses[1], rel=0.01)
     run_sft(tmp_path / "adapter", **{**QLORA, **FOUR, "model_name_or_path": base, "optim": optimizer})
     assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
+
+
+def test_the_page_loads_a_model_in_low_bits(base):
+    page = (Path(__file__).parents[2] / "docs" / "small_memory.md").read_text()
+    (block,) = re.findall(r"^```python\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    names: dict = {}
+    exec(compile(block.replace("runs/demo", base), "docs/small_memory.md", "exec"), names)
+    assert low_bit_layers(names["model"])
 
 
 def test_what_cannot_be_is_refused_before_anything_is_written(tmp_path, base, monkeypatch):

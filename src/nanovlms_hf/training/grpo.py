@@ -18,6 +18,7 @@ from transformers import set_seed
 from transformers.utils import logging
 from trl import GRPOConfig, GRPOTrainer
 
+from ..adapter_folders import is_adapter
 from ..data.prompt_tasks import PROMPT_TASKS, ChatPrompts, PromptRows, prompt_dataset
 from ..doctor import check_trainer
 from .adapters import AdapterMixin, check_adapter_run, peft_config
@@ -134,7 +135,8 @@ def run(model_arguments: ModelArguments, prompt_arguments: PromptArguments, argu
     tried = rows_to_try(train)
     try_rewards(rewards, tried)
     set_seed(arguments.seed)
-    model, processor = build(model_arguments, list)
+    base_folder = Path(arguments.output_dir) / "base" if model_arguments.use_peft else None
+    model, processor = build(model_arguments, list, base_folder=base_folder)
     check_model(model, processor, tried, arguments)
     arguments.reward_weights = list(weights.values())
     trainer = NanoVLMsGRPOTrainer(
@@ -166,14 +168,28 @@ def check_settings(model_arguments: ModelArguments, arguments: GRPOArguments) ->
             "the recipe names no finished model; give model_name_or_path: rewards sharpen what a model already says, and one "
             "with random weights says nothing that could earn any."
         )
-    for name in ("vision_tower", "vocabulary"):
-        if getattr(model_arguments, name):
-            raise ValueError(
-                f"{name}={getattr(model_arguments, name)!r} is given, but the model that this stage starts from is also the one it "
-                "is held close to, which is read from model_name_or_path; swap the part in a stage of its own first."
-            )
+    _check_reference(model_arguments, arguments)
     if arguments.reward_weights is not None:
         raise ValueError("reward_weights is given; write the weights into rewards instead: {NAME: WEIGHT}.")
+
+
+def _check_reference(model_arguments: ModelArguments, arguments: GRPOArguments) -> None:
+    """Raises ValueError if the model that training starts from is not the one that TRL reads as the reference, by its name."""
+    if not arguments.beta or model_arguments.use_peft:  # no reference, or the model with its adapter off
+        return
+    parts = [name for name in ("vision_tower", "vocabulary") if getattr(model_arguments, name)]
+    if parts:
+        changed = f"{parts[0]}={getattr(model_arguments, parts[0])!r} is swapped into the model"
+    elif is_adapter(model_arguments.model_name_or_path):
+        changed = (
+            f"model_name_or_path={model_arguments.model_name_or_path!r} is an adapter, which is merged into its base"
+        )
+    else:
+        return
+    raise ValueError(
+        f"{changed}, but with beta={arguments.beta} the model is held close to what TRL reads from its folder, which lacks that; save "
+        "the changed model first (`nanovlms merge` for an adapter), set beta: 0, or set use_peft: true."
+    )
 
 
 def load_prompts(arguments: PromptArguments, image_size: int) -> tuple[Dataset, Dataset | None]:
