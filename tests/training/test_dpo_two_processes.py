@@ -20,8 +20,9 @@ def test_dpo_in_two_processes_is_dpo_in_one(tmp_path):
     assert two["images_seen"] == one["images_seen"] == 12
     assert len(losses(two)) == 3
     assert losses(two) == pytest.approx(losses(one), rel=1e-4)
-    keys = ["eval_loss", *(key for key in one["loss_history"][-1] if key.startswith("eval_pairs/"))]
-    assert len(keys) >= 3
+    # Each pair counts once, though five do not divide by two processes; Trainer's mean of the losses weighs some of them twice.
+    keys = [key for row in one["loss_history"] for key in row if key.startswith("eval_pairs/")]
+    assert len(keys) >= 2
     for key in keys:
         assert losses(two, key) == pytest.approx(losses(one, key), rel=1e-4)
     files = [sorted(path.name for path in (tmp_path / name / "scores").iterdir()) for name in ("a", "b")]
