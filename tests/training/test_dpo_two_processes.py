@@ -10,7 +10,7 @@ from nanovlms_hf.data.reference_scores import read_scores
 
 
 def test_dpo_in_two_processes_is_dpo_in_one(tmp_path):
-    changes = {"eval_strategy": "steps", "eval_steps": 3, "train_rows": 13, "validation_rows": 8}
+    changes = {"eval_strategy": "steps", "eval_steps": 3, "train_rows": 13, "validation_rows": 5}
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     launch("dpo.py", dpo_flags(tmp_path / "a" / "two", **changes, per_device_train_batch_size=2))
