@@ -83,6 +83,7 @@ class NanoVLMsProcessor(ProcessorMixin):
             backend.no_truncation()
             backend.no_padding()
         files = super().save_pretrained(save_directory, **kwargs)
+        vars(self).pop("auto_map", None)  # written to disk by now; a loaded processor has none either
         path = Path(save_directory) / "tokenizer_config.json"
         if path.is_file():
             fields = readable_by_transformers_4(json.loads(path.read_text(encoding="utf-8")))
