@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 import yaml
+from transformers import TrainingArguments
 from trl import SFTConfig, TrlParser
 
 from ..data.scenes import WorldConfig
@@ -131,9 +132,14 @@ class StageArguments(SFTConfig):
 
     def __post_init__(self):
         self.component_learning_rates = as_mapping("component_learning_rates", self.component_learning_rates)
-        if self.bf16 and not torch.accelerator.is_available():
-            self.use_cpu = True  # transformers refuses bf16 on a CPU that was not asked for by name
+        name_cpu_for_bf16(self)
         super().__post_init__()
+
+
+def name_cpu_for_bf16(arguments: TrainingArguments) -> None:
+    """Sets `use_cpu` where there is nothing else: transformers refuses bf16 on a CPU that was not asked for by name."""
+    if arguments.bf16 and not torch.accelerator.is_available():
+        arguments.use_cpu = True
 
 
 def as_mapping(name: str, value: dict | str | None) -> dict | None:
@@ -209,4 +215,13 @@ def _nearest(key: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else "see `--help` for the keys there are."
 
 
-__all__ = ["DataArguments", "ModelArguments", "StageArguments", "as_mapping", "as_mixture", "parse", "world_config"]
+__all__ = [
+    "DataArguments",
+    "ModelArguments",
+    "StageArguments",
+    "as_mapping",
+    "as_mixture",
+    "name_cpu_for_bf16",
+    "parse",
+    "world_config",
+]

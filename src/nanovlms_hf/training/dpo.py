@@ -27,15 +27,15 @@ from ..data.reference_scores import (
     write_scores,
 )
 from ..data.wrong_facts import ERRORS
-from ..doctor import check_trainer
 from .adapters import check_adapter_run, peft_config
 from .arguments import ModelArguments, parse
 from .building import build, check_names, describe_model
+from .checked_run import train_checked
 from .dpo_trainer import REFERENCES, DPOArguments, NanoVLMsDPOTrainer
 from .pair_scores import PreferenceCollator, score_rows
 from .preference_data import PreferenceDataArguments, describe_pairs, load_pairs
 from .processes import parting_together
-from .run_files import checkpoint_to_resume, step_of, write_run_files
+from .run_files import checkpoint_to_resume, write_run_files
 from .stage_data import count_rows, picture_side
 
 logger = logging.get_logger(__name__)
@@ -76,11 +76,7 @@ def run(model_arguments: ModelArguments, data_arguments: PreferenceDataArguments
         peft_config=adapter,
     )
     logger.warning(describe_model(trainer.model))
-    check_trainer(trainer, processor, frozen=model_arguments.freeze)
-    first_step = step_of(checkpoint)  # read now: a newer checkpoint may replace this one
-    started = time.time()
-    trainer.train(resume_from_checkpoint=checkpoint)
-    seconds = time.time() - started
+    seconds, first_step = train_checked(trainer, processor, checkpoint, model_arguments.freeze)
     data = describe_pairs(data_arguments, count_rows(train), count_rows(validation))
     summary = write_run_files(trainer, processor, seconds, first_step, data)
     if arguments.push_to_hub:

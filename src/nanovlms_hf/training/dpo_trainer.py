@@ -15,7 +15,7 @@ from trl import DPOConfig, DPOTrainer
 
 from ..data.wrong_facts import ERRORS
 from .adapters import AdapterMixin
-from .arguments import as_mapping
+from .arguments import as_mapping, name_cpu_for_bf16
 from .component_rates import ComponentRatesMixin
 from .pair_scores import ERROR_KEY, REFERENCE_KEYS
 from .pushing import PushMixin
@@ -50,8 +50,7 @@ class DPOArguments(DPOConfig):
 
     def __post_init__(self):
         self.component_learning_rates = as_mapping("component_learning_rates", self.component_learning_rates)
-        if self.bf16 and not torch.accelerator.is_available():
-            self.use_cpu = True  # transformers refuses bf16 on a CPU that was not asked for by name
+        name_cpu_for_bf16(self)
         super().__post_init__()
 
 

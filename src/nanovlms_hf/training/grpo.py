@@ -5,14 +5,12 @@ and answers better than their group's mean become likelier. `recipes/grpo.py` ca
 """
 
 import json
-import time
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from datasets import Dataset
 from transformers import set_seed
 from transformers.utils import logging
@@ -20,16 +18,16 @@ from trl import GRPOConfig, GRPOTrainer
 
 from ..adapter_folders import is_adapter
 from ..data.prompt_tasks import PROMPT_TASKS, ChatPrompts, PromptRows, prompt_dataset
-from ..doctor import check_trainer
 from .adapters import AdapterMixin, check_adapter_run, peft_config
-from .arguments import DataArguments, ModelArguments, parse, world_config
+from .arguments import DataArguments, ModelArguments, name_cpu_for_bf16, parse, world_config
 from .building import build, check_names, describe_model
+from .checked_run import train_checked
 from .measuring import describe_data
 from .processes import parting_together
 from .pushing import PushMixin
 from .reward_checks import load_rewards, reward_weights, try_rewards
 from .reward_curves import draw_reward_curve
-from .run_files import checkpoint_to_resume, run_summary, step_of
+from .run_files import checkpoint_to_resume, run_summary
 from .stage_data import load_data, picture_side
 
 logger = logging.get_logger(__name__)
@@ -90,8 +88,7 @@ class GRPOArguments(GRPOConfig):
     report_to: None | str | list[str] = field(default="none", metadata={"help": "Trackers."})
 
     def __post_init__(self):
-        if self.bf16 and not torch.accelerator.is_available():
-            self.use_cpu = True  # transformers refuses bf16 on a CPU that was not asked for by name
+        name_cpu_for_bf16(self)
         if self.greedy_evaluation:
             self.num_generations_eval = 1
         super().__post_init__()
@@ -149,11 +146,7 @@ def run(model_arguments: ModelArguments, prompt_arguments: PromptArguments, argu
         peft_config=peft_config(model_arguments, model),
     )
     logger.warning(describe_model(trainer.model))
-    check_trainer(trainer, processor, frozen=model_arguments.freeze)
-    first_step = step_of(checkpoint)  # read now: a newer checkpoint may replace this one
-    started = time.time()
-    trainer.train(resume_from_checkpoint=checkpoint)
-    seconds = time.time() - started
+    seconds, first_step = train_checked(trainer, processor, checkpoint, model_arguments.freeze)
     data = _described(prompt_arguments, len(train), len(validation) if validation is not None else 0)
     summary = finish(trainer, processor, weights, seconds, first_step, data)
     if arguments.push_to_hub:

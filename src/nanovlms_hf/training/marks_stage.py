@@ -5,7 +5,6 @@ decoder runs, so a picture costs a third, and every token is taught at once. `re
 directory is a vision vocabulary, which stage 1 takes as `vision_tower`.
 """
 
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,17 +14,17 @@ from torch import nn
 
 from ..data.marks import marks_of
 from ..data.mixture_config import build_mixture
-from ..doctor import check_trainer
 from ..image_processing_nanovlms import NanoVLMsImageProcessor
 from ..modeling_nanovlms import NanoVLMsVisionVocabulary
 from ..presets import reading_config
 from .arguments import as_mixture, parse
 from .building import load_part
+from .checked_run import train_checked
 from .mark_heads import MarkHeads
 from .measuring import describe_mixture
 from .processes import parting_together
 from .pushing import PushTowerMixin
-from .run_files import checkpoint_to_resume, run_summary, step_of, write_summary
+from .run_files import checkpoint_to_resume, run_summary, write_summary
 from .tower_stage import MuonTrainer, TowerStageArguments
 
 
@@ -135,11 +134,7 @@ def run(arguments: MarksArguments, training: TowerStageArguments) -> dict:
         data_collator=MarksCollator(image_processor, vision.image_size // vision.patch_size, arguments.slots),
     )
     checkpoint = checkpoint_to_resume(training)
-    check_trainer(trainer, image_processor)
-    first_step = step_of(checkpoint)  # read now: a newer checkpoint may replace this one
-    started = time.time()
-    trainer.train(resume_from_checkpoint=checkpoint)
-    seconds = time.time() - started
+    seconds, first_step = train_checked(trainer, image_processor, checkpoint)
     measured = trainer.evaluate()
     shares = {name: round(value, 4) for name, value in measured.items() if name.endswith("_accuracy")}
     data = describe_mixture(

@@ -7,10 +7,11 @@ from datasets import Dataset, IterableDataset
 
 from ..data.preferences import preference_dataset
 from ..data.source_config import read_source_config
-from ..data.sources import load_preferences, split_rows
+from ..data.sources import load_preferences
 from ..data.wrong_facts import ERRORS
 from .arguments import as_mapping, world_config
 from .measuring import describe_sources, describe_world
+from .stage_data import hold_out
 
 
 @dataclass
@@ -68,14 +69,7 @@ def load_pairs(arguments: PreferenceDataArguments, image_size: int) -> tuple[Dat
         )
     if len(rows) < 2:
         raise ValueError(f"the sources {arguments.sources} leave {len(rows)} pair(s); at least 2 are needed to train.")
-    train, validation = rows, None
-    if arguments.validation_rows:
-        share = min(arguments.validation_rows, max(len(rows) // 10, 1)) / len(rows)
-        parts = split_rows(rows, share, seed=arguments.world_seed)
-        train, validation = parts["train"], parts["validation"]
-    if arguments.train_rows and arguments.train_rows < len(train):
-        train = train.select(range(arguments.train_rows))
-    return train, validation
+    return hold_out(rows, arguments.train_rows, arguments.validation_rows, arguments.world_seed)
 
 
 def _load_world(arguments: PreferenceDataArguments, image_size: int) -> tuple[Dataset, Dataset | None]:

@@ -4,7 +4,6 @@
 processor, `training.json` with what the run measured, and `loss_curve.png`.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -15,13 +14,13 @@ from transformers import set_seed
 from transformers.utils import logging
 
 from ..data.mixture import Mixture, StreamedMixture
-from ..doctor import check_trainer
 from .adapters import check_adapter_run, peft_config
 from .arguments import DataArguments, ModelArguments, StageArguments, parse
 from .building import build, check_names, describe_model
+from .checked_run import train_checked
 from .measuring import describe_data
 from .processes import parting_together
-from .run_files import checkpoint_to_resume, step_of, write_run_files
+from .run_files import checkpoint_to_resume, write_run_files
 from .stage_data import count_rows, load_data, picture_side, texts_of
 from .trainer import NanoVLMsSFTTrainer, SupervisedCollator
 
@@ -88,11 +87,7 @@ def run(
         peft_config=peft_config(model_arguments, model),
     )
     logger.warning(describe_model(trainer.model))
-    check_trainer(trainer, processor, frozen=model_arguments.freeze)
-    first_step = step_of(checkpoint)  # read now: a newer checkpoint may replace this one
-    started = time.time()
-    trainer.train(resume_from_checkpoint=checkpoint)
-    seconds = time.time() - started
+    seconds, first_step = train_checked(trainer, processor, checkpoint, model_arguments.freeze)
     data = describe_data(data_arguments, count_rows(train), count_rows(validation))
     summary = finish(trainer, processor, seconds, first_step, data)
     if arguments.push_to_hub:

@@ -48,13 +48,25 @@ def load_data(
         )
     if len(rows) < 2:
         raise ValueError(f"the sources {arguments.sources} leave {len(rows)} row(s); at least 2 are needed to train.")
+    return hold_out(rows, arguments.train_rows, arguments.validation_rows, arguments.world_seed)
+
+
+def hold_out(rows: Dataset, train_rows: int | None, validation_rows: int, seed: int) -> tuple[Dataset, Dataset | None]:
+    """Training and validation rows of real data; no picture is in both.
+
+    Args:
+        rows (`Dataset`): all rows, at least 2.
+        train_rows (`int`, *optional*): at most so many for training.
+        validation_rows (`int`): about so many for validation, at most a tenth of all; 0 for none.
+        seed (`int`): of the split.
+    """
     train, validation = rows, None
-    if arguments.validation_rows:
-        share = min(arguments.validation_rows, max(len(rows) // 10, 1)) / len(rows)
-        parts = split_rows(rows, share, seed=arguments.world_seed)
+    if validation_rows:
+        share = min(validation_rows, max(len(rows) // 10, 1)) / len(rows)
+        parts = split_rows(rows, share, seed=seed)
         train, validation = parts["train"], parts["validation"]
-    if arguments.train_rows and arguments.train_rows < len(train):
-        train = train.select(range(arguments.train_rows))
+    if train_rows and train_rows < len(train):
+        train = train.select(range(train_rows))
     return train, validation
 
 
@@ -150,4 +162,4 @@ def picture_side(arguments: ModelArguments) -> int:
     return max(tower.image_size for tower in towers if tower is not None)
 
 
-__all__ = ["Rows", "count_rows", "load_data", "picture_side", "texts_of"]
+__all__ = ["Rows", "count_rows", "hold_out", "load_data", "picture_side", "texts_of"]

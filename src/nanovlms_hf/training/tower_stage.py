@@ -4,7 +4,6 @@
 next recipe loads through `vision_tower:`.
 """
 
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,15 +17,15 @@ from ..data.dense import DENSE_TASKS, crowd_targets, dense_targets
 from ..data.drawing import render
 from ..data.scenes import WorldConfig
 from ..data.world import world_scene
-from ..doctor import check_trainer
 from ..image_processing_nanovlms import NanoVLMsImageProcessor
 from ..presets import preset_config
-from .arguments import as_mapping, parse, world_config
+from .arguments import as_mapping, name_cpu_for_bf16, parse, world_config
+from .checked_run import train_checked
 from .measuring import describe_world
 from .muon import muon_optimizer
 from .processes import parting_together
 from .pushing import PushTowerMixin
-from .run_files import checkpoint_to_resume, run_summary, step_of, write_summary
+from .run_files import checkpoint_to_resume, run_summary, write_summary
 from .tower import DensePretrainingModel, dense_accuracy
 
 
@@ -76,8 +75,7 @@ class TowerStageArguments(TrainingArguments):
     report_to: None | str | list[str] = field(default="none", metadata={"help": "Trackers."})
 
     def __post_init__(self):
-        if self.bf16 and not torch.accelerator.is_available():
-            self.use_cpu = True  # transformers refuses bf16 on a CPU that was not asked for by name
+        name_cpu_for_bf16(self)
         super().__post_init__()
 
 
@@ -177,11 +175,7 @@ def run(arguments: TowerArguments, training: TowerStageArguments) -> dict:
         data_collator=DenseCollator(image_processor),
     )
     checkpoint = checkpoint_to_resume(training)
-    check_trainer(trainer, image_processor)
-    first_step = step_of(checkpoint)  # read now: a newer checkpoint may replace this one
-    started = time.time()
-    trainer.train(resume_from_checkpoint=checkpoint)
-    seconds = time.time() - started
+    seconds, first_step = train_checked(trainer, image_processor, checkpoint)
     accuracy = trainer.evaluate()
     data = describe_world(
         arguments.world_seed,
